@@ -1,0 +1,1 @@
+"""Pure decisions: same arguments, same result. No files, no clocks, no Dagster."""

@@ -1,0 +1,1 @@
+"""Simulation and the statistics of its results."""

@@ -1,0 +1,1 @@
+"""Strategy candidates: specification, plugin contract, build and conformance."""

@@ -1,0 +1,1 @@
+"""Drift: whether live behaviour still matches the evidence."""

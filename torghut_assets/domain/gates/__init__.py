@@ -1,0 +1,1 @@
+"""Gate policies and the decisions computed from them."""

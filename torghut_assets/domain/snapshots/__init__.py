@@ -1,0 +1,1 @@
+"""Immutable dataset cuts: bars, their manifest and their quality."""

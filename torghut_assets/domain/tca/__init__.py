@@ -1,0 +1,1 @@
+"""Transaction cost analysis: what execution cost, and why."""
