@@ -84,39 +84,50 @@ def _decode(payload: bytes, location: str) -> str:
 
 def _refuse_markup(text: str, location: str) -> None:
     """Walk the parser's events, which never expand anything, and refuse by rule."""
-    depth = nodes = documents = 0
-    containers: list[_Container] = []
+    walk = _Walk(location)
     try:
         for event in yaml.parse(text, Loader=_StrictLoader):
-            where = f"{location} line {event.start_mark.line + 1}"
-            if isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    raise _refusal(where, "a second document", "one document")
-            if isinstance(event, yaml.AliasEvent):
-                raise _refusal(where, f"the alias *{event.anchor}", "no anchors or aliases")
-            if isinstance(event, yaml.NodeEvent):
-                if event.anchor is not None:
-                    raise _refusal(where, f"the anchor &{event.anchor}", "no anchors or aliases")
-                if getattr(event, "tag", None):
-                    raise _refusal(where, f"the tag {event.tag}", "no tags")
-                nodes += 1
-                if nodes > MAX_NODES:
-                    raise _refusal(where, f"more than {MAX_NODES} values", f"at most {MAX_NODES}")
-                if containers:
-                    containers[-1].accept(event, where)
-            if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-                if depth > MAX_DEPTH:
-                    raise _refusal(
-                        where, f"nesting deeper than {MAX_DEPTH}", f"at most {MAX_DEPTH}"
-                    )
-                containers.append(_Container(mapping=isinstance(event, yaml.MappingStartEvent)))
-            if isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
-                containers.pop()
+            walk.accept(event)
     except yaml.YAMLError as error:
         raise _refusal(location, _one_line(error), "well-formed YAML") from error
+
+
+class _Walk:
+    """What has been seen of one document so far."""
+
+    def __init__(self, location: str) -> None:
+        self._location = location
+        self._documents = 0
+        self._nodes = 0
+        self._open: list[_Container] = []
+
+    def accept(self, event: yaml.Event) -> None:
+        where = f"{self._location} line {event.start_mark.line + 1}"
+        if isinstance(event, yaml.DocumentStartEvent):
+            self._documents += 1
+            if self._documents > 1:
+                raise _refusal(where, "a second document", "one document")
+        if isinstance(event, yaml.AliasEvent):
+            raise _refusal(where, f"the alias *{event.anchor}", "no anchors or aliases")
+        if isinstance(event, yaml.NodeEvent):
+            self._accept_node(event, where)
+        if isinstance(event, yaml.CollectionStartEvent):
+            if len(self._open) == MAX_DEPTH:
+                raise _refusal(where, f"nesting deeper than {MAX_DEPTH}", f"at most {MAX_DEPTH}")
+            self._open.append(_Container(mapping=isinstance(event, yaml.MappingStartEvent)))
+        if isinstance(event, yaml.CollectionEndEvent):
+            self._open.pop()
+
+    def _accept_node(self, event: yaml.NodeEvent, where: str) -> None:
+        if event.anchor is not None:
+            raise _refusal(where, f"the anchor &{event.anchor}", "no anchors or aliases")
+        if getattr(event, "tag", None):
+            raise _refusal(where, f"the tag {event.tag}", "no tags")
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise _refusal(where, f"more than {MAX_NODES} values", f"at most {MAX_NODES}")
+        if self._open:
+            self._open[-1].accept(event, where)
 
 
 class _Container:

@@ -59,6 +59,11 @@ class Record(Part):
         )
 
     @property
+    def subject(self) -> str | None:
+        """Partition key that this record is evidence for; `None` if it is not partitioned."""
+        return None
+
+    @property
     def digest(self) -> str:
         """SHA-256 of `canonical_bytes()`."""
         return sha256_hex(self.canonical_bytes())

@@ -158,6 +158,11 @@ class EvaluationInputs(Part):
     risk_limits_digest: Digest
     settings_digest: Digest
 
+    @property
+    def subject(self) -> str:
+        """Partition key `<candidate>|<snapshot>`."""
+        return f"{self.candidate_id}|{self.snapshot_id}"
+
 
 class TargetWeights(Record):
     """The strategy's point-in-time intents at its declared parameters."""
@@ -171,6 +176,11 @@ class TargetWeights(Record):
     first_nonzero_bar: int | None
     mean_gross_fraction: Measured
     max_gross_fraction: Measured
+
+    @property
+    def subject(self) -> str:
+        """Partition key: `<candidate>|<snapshot>`."""
+        return self.inputs.subject
 
 
 class BacktestMetrics(Record):
@@ -193,6 +203,11 @@ class BacktestMetrics(Record):
     capacity_usd: MeasuredOrNone
     path_frame_digest: Digest
     grid_returns_frame_digest: Digest
+
+    @property
+    def subject(self) -> str:
+        """Partition key: `<candidate>|<snapshot>`."""
+        return self.inputs.subject
 
 
 class StressResult(Part):
@@ -225,6 +240,11 @@ class StressMetrics(Record):
             r.scenario for r in self.results if r.returns_digest == self.base_returns_digest
         )
 
+    @property
+    def subject(self) -> str:
+        """Partition key: `<candidate>|<snapshot>`."""
+        return self.inputs.subject
+
 
 class OutputComparison(Part):
     """One output's digest, first and second time."""
@@ -250,3 +270,8 @@ class ReproducibilityManifest(Record):
         """`PASS` if every output came out the same twice."""
         same = all(o.first_digest == o.second_digest for o in self.outputs)
         return Verdict.PASS if same else Verdict.FAIL
+
+    @property
+    def subject(self) -> str:
+        """Partition key: `<candidate>|<snapshot>`."""
+        return self.inputs.subject

@@ -67,6 +67,11 @@ class CandidateSpec(Record):
             points *= len(values)
         return points
 
+    @property
+    def subject(self) -> str:
+        """Partition key: the candidate id."""
+        return self.candidate_id
+
 
 class ConformanceResult(Part):
     """What one conformance test of the strategy contract found."""
@@ -97,3 +102,8 @@ class StrategyBuild(Record):
         """`PASS` only if every conformance test passed."""
         passed = all(result.verdict is Verdict.PASS for result in self.results)
         return Verdict.PASS if passed else Verdict.FAIL
+
+    @property
+    def subject(self) -> str:
+        """Partition key: the candidate id."""
+        return self.candidate_id

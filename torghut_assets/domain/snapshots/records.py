@@ -71,3 +71,8 @@ class SnapshotManifest(Record):
     def errors(self) -> tuple[QualityFinding, ...]:
         """Findings that forbid the use of this snapshot."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
+
+    @property
+    def subject(self) -> str:
+        """Partition key: the snapshot id."""
+        return self.snapshot_id
