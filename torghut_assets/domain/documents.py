@@ -54,7 +54,19 @@ def parse_yaml(payload: bytes, *, location: str) -> dict[str, Any]:
         raise _refusal(location, _one_line(error), "well-formed YAML") from error
     if not isinstance(data, dict):
         raise _refusal(location, f"a {type(data).__name__} at the top", "a mapping of fields")
+    _refuse_keys_that_are_not_text(data, location)
     return data
+
+
+def _refuse_keys_that_are_not_text(data: Any, location: str) -> None:
+    """Refuse `1: …` and `yes: …`: YAML reads them as a number and a truth value."""
+    children = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    if isinstance(data, dict):
+        for key in data:
+            if not isinstance(key, str):
+                raise _refusal(location, f"the key {key!r}", "keys that are text; quote it")
+    for child in children:
+        _refuse_keys_that_are_not_text(child, location)
 
 
 def _refusal(location: str, found: str, expected: str) -> DocumentRefusedError:

@@ -1,0 +1,101 @@
+"""Where a project keeps its state: the folder `TORGHUT_HOME`, and every path below it.
+
+Nothing else in this project reads `TORGHUT_HOME` or `DAGSTER_HOME` or joins a path to them.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from torghut_assets.resources.artifact_store import ArtifactStore
+
+import torghut_assets
+
+_SHIPPED_CONFIG = Path(torghut_assets.__file__).parent / "config"
+DEFINITIONS_MODULE = "torghut_assets.definitions"
+_DAGSTER_YAML = """\
+# Written once by torghut; edit it freely. Reference: the Dagster instance documentation.
+telemetry:
+  enabled: false
+"""
+
+
+@dataclass(frozen=True)
+class Home:
+    """Paths of one installation's state; `root` is absolute."""
+
+    root: Path
+    dagster_home: Path
+    trial_anchor_path: Path
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read `TORGHUT_HOME`, `DAGSTER_HOME` and `TORGHUT_TRIAL_ANCHOR`.
+
+        Defaults: `.torghut` in the working directory, and `dagster` and
+        `anchors/trials.json` below the home.
+        """
+        root = Path(os.environ.get("TORGHUT_HOME") or ".torghut").expanduser().resolve()
+        dagster_home = os.environ.get("DAGSTER_HOME")
+        anchor = os.environ.get("TORGHUT_TRIAL_ANCHOR")
+        return cls(
+            root=root,
+            dagster_home=Path(dagster_home).resolve() if dagster_home else root / "dagster",
+            trial_anchor_path=Path(anchor).resolve() if anchor else root / "anchors/trials.json",
+        )
+
+    @classmethod
+    def at(cls, root: Path) -> Self:
+        """Return the home below `root`, whatever the environment says."""
+        root = root.resolve()
+        return cls(root, root / "dagster", root / "anchors/trials.json")
+
+    @property
+    def store(self) -> ArtifactStore:
+        """The artifact store."""
+        return ArtifactStore(self.root / "store")
+
+    @property
+    def candidates_folder(self) -> Path:
+        """Submitted candidate files, one per id, never edited."""
+        return self.root / "candidates"
+
+    @property
+    def universes_folder(self) -> Path:
+        """Universe files that the user added."""
+        return self.root / "universes"
+
+    @property
+    def trial_register_path(self) -> Path:
+        """The SQLite file of the trial register."""
+        return self.root / "ledger" / "trials.sqlite"
+
+    def report_path(self, candidate_id: str, snapshot_id: str, digest: str, ending: str) -> Path:
+        """Where a gate report is published; the digest in the name keeps every version."""
+        return self.root / "reports" / candidate_id / f"{snapshot_id}.{digest[:12]}.{ending}"
+
+    def candidate_path(self, candidate_id: str) -> Path:
+        """Where the candidate's submitted file is kept."""
+        return self.candidates_folder / f"{candidate_id}.yaml"
+
+    def config_path(self, name: str) -> Path:
+        """Return the setting file to use: `config/<name>.yaml` of the home, else the shipped one."""
+        own = self.root / "config" / f"{name}.yaml"
+        return own if own.is_file() else _SHIPPED_CONFIG / f"{name}.yaml"
+
+    def prepare(self) -> None:
+        """Make the folders, and a Dagster instance file unless there is one."""
+        for folder in (self.root, self.candidates_folder, self.universes_folder, self.dagster_home):
+            folder.mkdir(parents=True, exist_ok=True)
+        instance_file = self.dagster_home / "dagster.yaml"
+        if not instance_file.exists():
+            instance_file.write_text(_DAGSTER_YAML, encoding="utf-8")
+
+    def environment(self) -> dict[str, str]:
+        """Variables that make Dagster's own commands use this home and this code location."""
+        return {
+            "TORGHUT_HOME": str(self.root),
+            "DAGSTER_HOME": str(self.dagster_home),
+            "DAGSTER_CLI_ASSET_MATERIALIZE_MODULE_NAME": DEFINITIONS_MODULE,
+        }

@@ -1,0 +1,74 @@
+"""The I/O manager of every asset: records go to the artifact store, by digest.
+
+Writing stores the record before Dagster logs the materialization, so a crash leaves an
+artifact without an event and never the other way round. Reading verifies the bytes, the
+form and the subject of the record; a check's status or a metadata flag is never read.
+"""
+
+from collections.abc import Mapping
+
+import dagster as dg
+from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.lineage import current_record
+
+from torghut_assets.domain.errors import EvidenceContradictionError, UpstreamMissingError
+from torghut_assets.domain.records import Record
+
+
+class RecordIO(dg.IOManager):
+    """Store records; load the current record of an upstream asset's partition.
+
+    Parameters
+    ----------
+    store : ArtifactStore
+    record_types : mapping of str to type
+        Asset name to the record type it holds.
+    makers : mapping of str to str
+        Asset name to the command that makes it, with `{candidate}`, `{snapshot}` filled in.
+    """
+
+    def __init__(
+        self,
+        store: ArtifactStore,
+        record_types: Mapping[str, type[Record]],
+        makers: Mapping[str, str],
+    ) -> None:
+        self._store = store
+        self._record_types = record_types
+        self._makers = makers
+
+    def handle_output(self, context: dg.OutputContext, obj: Record) -> None:
+        """Store `obj`; refuse a record that is about another partition."""
+        partition = str(context.asset_partition_key) if context.has_asset_partitions else None
+        if obj.subject != partition:
+            raise EvidenceContradictionError(
+                location=context.asset_key.to_user_string(),
+                found=f"a record about {obj.subject}",
+                expected=f"one about {partition}",
+            )
+        digest = self._store.put(obj.canonical_bytes())
+        context.add_output_metadata(
+            {"record_digest": digest, "record_kind": obj.record_kind},
+        )
+
+    def load_input(self, context: dg.InputContext) -> Record:
+        """Return the upstream partition's current record, verified."""
+        name = context.asset_key.to_user_string()
+        partition = str(context.asset_partition_key) if context.has_asset_partitions else None
+        record = current_record(
+            context.instance, self._store, self._record_types[name], context.asset_key, partition
+        )
+        if record is None:
+            error = UpstreamMissingError(
+                asset=name, partition=partition, command=self._command(name, partition)
+            )
+            context.log.error(str(error))
+            raise error
+        return record
+
+    def _command(self, name: str, partition: str | None) -> str:
+        candidate, _, snapshot = (partition or "").partition("|")
+        universe, _, as_of = (snapshot or candidate).partition("@")
+        return self._makers[name].format(
+            candidate=candidate, snapshot=snapshot or candidate, universe=universe, as_of=as_of
+        )

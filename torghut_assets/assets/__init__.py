@@ -1,0 +1,1 @@
+"""The assets: thin. Typed records in, one domain call, one record out."""

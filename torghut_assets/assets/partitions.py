@@ -1,0 +1,12 @@
+"""The partition dimensions. Keys are parsed by `domain/identifiers` before they get here."""
+
+import dagster as dg
+
+CANDIDATES = dg.DynamicPartitionsDefinition(name="candidate")
+"""One key per submitted candidate id."""
+
+SNAPSHOTS = dg.DynamicPartitionsDefinition(name="snapshot")
+"""One key per dataset snapshot, `<universe>@<as-of date>`."""
+
+EVALUATIONS = dg.MultiPartitionsDefinition({"candidate": CANDIDATES, "snapshot": SNAPSHOTS})
+"""One candidate on one snapshot, written `<candidate>|<snapshot>`."""
