@@ -80,7 +80,7 @@ class Home:
         return self.candidates_folder / f"{candidate_id}.yaml"
 
     def config_path(self, name: str) -> Path:
-        """Return the setting file to use: `config/<name>.yaml` of the home, else the shipped one."""
+        """Return the setting file in force: that of the home, else the shipped one."""
         own = self.root / "config" / f"{name}.yaml"
         return own if own.is_file() else _SHIPPED_CONFIG / f"{name}.yaml"
 

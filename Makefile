@@ -1,0 +1,51 @@
+# Two commands for a new user: `make demo` and `make test`. Both set everything up first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 3000
+
+.PHONY: help install demo test ui lint wheel lock docs clean
+
+help: ## Say what there is
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /	/' | expand -t 10
+
+install: $(VENV)/.installed ## Install into .venv, hash-checked, and compile the kernels once
+
+$(VENV)/.installed: requirements.lock pyproject.toml setup.py
+	@echo "Installing into $(VENV) (about a minute, once)"
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed; set PYTHON=...") if not (3, 11) <= sys.version_info < (3, 14) else None'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/torghut warm
+	@touch $@
+
+demo: install ## Evaluate the example candidates on real data, through their gate reports
+	@$(BIN)/torghut demo
+
+test: install ## Run the test suite
+	@$(BIN)/python -m pytest --cov=torghut_assets.domain --cov-branch --cov-report=term:skip-covered -n 2
+
+ui: install ## Open the Dagster UI on this home (PORT=3000)
+	@eval "$$($(BIN)/torghut env)" && PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/dagster dev --port $(PORT)
+
+lint: install ## Lint, types on the built wheel, import contracts, generated pages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@rm -rf build && mkdir -p build/wheel
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w build/wheel .
+	@$(BIN)/python -m zipfile -e build/wheel/*.whl build/installed
+	cd build/installed && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p torghut_assets
+	cd build/installed && PYTHONPATH=. ../../$(BIN)/lint-imports --config ../../.importlinter
+
+wheel: install ## Build the wheel into dist/
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w dist .
+
+docs: install ## Write the generated pages
+	@$(BIN)/python docs/generate.py
+
+lock: ## Resolve the dependencies anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --extra dev pyproject.toml -o requirements.lock
+
+clean: ## Remove the installation and build files (never the home)
+	@rm -rf $(VENV) build dist *.egg-info

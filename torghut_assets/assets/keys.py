@@ -1,0 +1,72 @@
+"""Names of the assets, the records they hold and the commands that make them.
+
+The one table that the I/O manager, the checks, the jobs and the commands agree on.
+"""
+
+from typing import Final, NamedTuple
+
+import dagster as dg
+
+from torghut_assets.domain.backtest.overfit_records import OverfitDiagnostics
+from torghut_assets.domain.backtest.records import (
+    BacktestMetrics,
+    CostModel,
+    EvaluationSettings,
+    ReproducibilityManifest,
+    RiskLimits,
+    StressMetrics,
+    TargetWeights,
+)
+from torghut_assets.domain.candidates.records import CandidateSpec, StrategyBuild
+from torghut_assets.domain.gates.feedback import ResearchFeedback
+from torghut_assets.domain.gates.policy import GatePolicy
+from torghut_assets.domain.gates.records import GateReport
+from torghut_assets.domain.records import Record
+from torghut_assets.domain.snapshots.records import SnapshotManifest
+
+GATE_POLICY: Final = dg.AssetKey("gate_policy")
+COST_MODEL: Final = dg.AssetKey("cost_model")
+RISK_LIMITS: Final = dg.AssetKey("risk_limits")
+EVALUATION_SETTINGS: Final = dg.AssetKey("evaluation_settings")
+CANDIDATE_SPEC: Final = dg.AssetKey("candidate_spec")
+STRATEGY_BUILD: Final = dg.AssetKey("strategy_build")
+DATASET_SNAPSHOT: Final = dg.AssetKey("dataset_snapshot")
+TARGET_WEIGHTS: Final = dg.AssetKey("target_weights")
+BACKTEST_METRICS: Final = dg.AssetKey("backtest_metrics")
+STRESS_METRICS: Final = dg.AssetKey("stress_metrics")
+OVERFIT_DIAGNOSTICS: Final = dg.AssetKey("overfit_diagnostics")
+REPRODUCIBILITY_MANIFEST: Final = dg.AssetKey("reproducibility_manifest")
+GATE_REPORT: Final = dg.AssetKey("gate_report")
+RESEARCH_FEEDBACK: Final = dg.AssetKey("research_feedback")
+
+_SETTLE = "dagster job execute -m torghut_assets.definitions -j settle_policies"
+_BUILD = "torghut run {candidate} --through strategy_build"
+_SNAPSHOT = "torghut snapshot take {universe} --as-of {as_of}"
+_EVALUATE = "torghut run {candidate} --snapshot {snapshot} --through "
+
+
+class Made(NamedTuple):
+    """What an asset holds and the command that makes it."""
+
+    record_type: type[Record]
+    command: str
+
+
+ASSETS: Final[dict[str, Made]] = {
+    "gate_policy": Made(GatePolicy, _SETTLE),
+    "cost_model": Made(CostModel, _SETTLE),
+    "risk_limits": Made(RiskLimits, _SETTLE),
+    "evaluation_settings": Made(EvaluationSettings, _SETTLE),
+    "candidate_spec": Made(CandidateSpec, _BUILD),
+    "strategy_build": Made(StrategyBuild, _BUILD),
+    "dataset_snapshot": Made(SnapshotManifest, _SNAPSHOT),
+    "target_weights": Made(TargetWeights, _EVALUATE + "target_weights"),
+    "backtest_metrics": Made(BacktestMetrics, _EVALUATE + "backtest_metrics"),
+    "stress_metrics": Made(StressMetrics, _EVALUATE + "stress_metrics"),
+    "overfit_diagnostics": Made(OverfitDiagnostics, _EVALUATE + "overfit_diagnostics"),
+    "reproducibility_manifest": Made(
+        ReproducibilityManifest, _EVALUATE + "reproducibility_manifest"
+    ),
+    "gate_report": Made(GateReport, _EVALUATE + "gate_report"),
+    "research_feedback": Made(ResearchFeedback, _EVALUATE + "research_feedback"),
+}

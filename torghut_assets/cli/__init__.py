@@ -1,0 +1,1 @@
+"""The `torghut` command: parse, call, print."""

@@ -1,0 +1,221 @@
+"""Drive the partitions of one candidate in order, each step a run that the UI shows.
+
+Dagster runs one partition set at a time, so an evaluation is four jobs: settings,
+candidate, snapshot, evaluation. An asset is left alone when its newest materialization was
+made by the same code from the same inputs and its record is intact in the store.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import dagster as dg
+
+from torghut_assets.assets.keys import DATASET_SNAPSHOT, GATE_REPORT
+from torghut_assets.definitions import JOB_OF_STEP, build_definitions
+from torghut_assets.domain.errors import (
+    EvidenceError,
+    TorghutError,
+    UpstreamMissingError,
+    UsageError,
+)
+from torghut_assets.domain.gates.records import GateReport
+from torghut_assets.domain.snapshots.records import SnapshotManifest
+from torghut_assets.resources.home import Home
+from torghut_assets.resources.lineage import current_record, newest
+
+STEPS = tuple(JOB_OF_STEP)
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """What a step did: the assets it made and those it found up to date."""
+
+    step: str
+    made: tuple[str, ...]
+    current: tuple[str, ...]
+
+
+@contextmanager
+def instance_of(home: Home) -> Iterator[dg.DagsterInstance]:
+    """Open the Dagster instance of the home, making it on first use."""
+    home.prepare()
+    with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
+        yield instance
+
+
+class Driver:
+    """Runs jobs of one home, in this process."""
+
+    def __init__(self, home: Home, instance: dg.DagsterInstance) -> None:
+        self._home = home
+        self._instance = instance
+        self._definitions = build_definitions(home)
+        self._graph = self._definitions.resolve_asset_graph()
+
+    def steps_through(self, asset: str) -> tuple[str, ...]:
+        """Return the steps needed to reach `asset`, in order."""
+        wanted = self._upstream_and_self(asset)
+        return tuple(step for step in STEPS if self._assets_of(step) & wanted)
+
+    def count_assets(self, steps: tuple[str, ...], through: str) -> int:
+        """Return how many assets the steps hold on the way to `through`."""
+        return sum(len(self._wanted(step, through)) for step in steps)
+
+    def require_partition(self, dimension: str, key: str, command: str) -> None:
+        """Refuse a partition that was never registered, with the command that does it."""
+        if not self._instance.has_dynamic_partition(dimension, key):
+            raise UpstreamMissingError(asset=dimension, partition=key, command=command)
+
+    def gate_report(self, candidate: str, snapshot: str) -> GateReport:
+        """Return the current gate report of an evaluation, verified."""
+        report = current_record(
+            self._instance, self._home.store, GateReport, GATE_REPORT, f"{candidate}|{snapshot}"
+        )
+        if report is None:
+            raise UpstreamMissingError(
+                asset="gate_report",
+                partition=f"{candidate}|{snapshot}",
+                command=f"torghut run {candidate} --snapshot {snapshot}",
+            )
+        return report
+
+    def take_snapshot(self, snapshot: str) -> SnapshotManifest:
+        """Take a snapshot, also if it was taken before: a changed source must be noticed."""
+        self._execute("snapshot", [DATASET_SNAPSHOT], snapshot, lambda _: None, lambda _: None)
+        manifest = current_record(
+            self._instance, self._home.store, SnapshotManifest, DATASET_SNAPSHOT, snapshot
+        )
+        if manifest is None:
+            raise EvidenceError(f"{snapshot}: the run ended without a manifest; see its log.")
+        return manifest
+
+    def step(
+        self,
+        step: str,
+        partition: str | None,
+        *,
+        through: str,
+        on_start: Callable[[str], None] = lambda _: None,
+        on_done: Callable[[str], None] = lambda _: None,
+    ) -> StepOutcome:
+        """Make what is missing or stale in one step; raise what an asset raised."""
+        wanted = self._wanted(step, through)
+        stale = self._stale(wanted, partition)
+        current = tuple(key.to_user_string() for key in wanted if key not in stale)
+        for name in current:
+            on_done(name)
+        if stale:
+            self._execute(step, stale, partition, on_start, on_done)
+        return StepOutcome(step, tuple(key.to_user_string() for key in stale), current)
+
+    def _wanted(self, step: str, through: str) -> list[dg.AssetKey]:
+        names = self._assets_of(step) & self._upstream_and_self(through)
+        return [k for k in self._graph.toposorted_asset_keys if k.to_user_string() in names]
+
+    def _assets_of(self, step: str) -> set[str]:
+        job = self._definitions.resolve_job_def(JOB_OF_STEP[step])
+        return {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
+
+    def _upstream_and_self(self, asset: str) -> set[str]:
+        key = dg.AssetKey(asset)
+        if not self._graph.has(key):
+            known = ", ".join(sorted(k.to_user_string() for k in self._graph.get_all_asset_keys()))
+            raise UsageError(f"--through: found {asset!r}, expected one of {known}.")
+        return {k.to_user_string() for k in {key, *self._graph.get_ancestor_asset_keys(key)}}
+
+    def _stale(self, keys: list[dg.AssetKey], partition: str | None) -> list[dg.AssetKey]:
+        """Return the keys to make, in order: not current, or below one that is not."""
+        stale: list[dg.AssetKey] = []
+        for key in keys:
+            node = self._graph.get(key)
+            if set(node.parent_keys) & set(stale) or not self._is_current(key, partition):
+                stale.append(key)
+        return stale
+
+    def _is_current(self, key: dg.AssetKey, partition: str | None) -> bool:
+        event = newest(self._instance, key, partition)
+        node = self._graph.get(key)
+        if event is None or event.code_version != node.code_version:
+            return False
+        for parent in node.parent_keys:
+            upstream = newest(self._instance, parent, self._partition_of(parent, partition))
+            recorded = event.inputs.get(parent.to_user_string())
+            if upstream is None or recorded != upstream.digest:
+                return False
+        try:
+            self._home.store.get(event.digest)
+        except EvidenceError:
+            return False
+        return True
+
+    def _partition_of(self, key: dg.AssetKey, partition: str | None) -> str | None:
+        """Return the part of an evaluation's key that `key` is partitioned by."""
+        definition = self._graph.get(key).partitions_def
+        if definition is None or partition is None:
+            return None
+        if isinstance(definition, dg.MultiPartitionsDefinition):
+            return partition
+        candidate, _, snapshot = partition.partition("|")
+        is_snapshot = getattr(definition, "name", None) == "snapshot"
+        return snapshot if is_snapshot and snapshot else candidate
+
+    def _execute(
+        self,
+        step: str,
+        keys: list[dg.AssetKey],
+        partition: str | None,
+        on_start: Callable[[str], None],
+        on_done: Callable[[str], None],
+    ) -> None:
+        """Run a step's job on some of its assets, following it by its events."""
+        job = self._definitions.resolve_job_def(JOB_OF_STEP[step])
+        with _following(self._instance, on_start, on_done) as run_id:
+            try:
+                job.execute_in_process(
+                    instance=self._instance,
+                    partition_key=partition,
+                    asset_selection=keys,
+                    run_config=_QUIET,
+                    tags={"torghut/step": step},
+                    run_id=run_id,
+                )
+            except Exception as error:
+                raise _own_error(error) from error
+
+
+@contextmanager
+def _following(
+    instance: dg.DagsterInstance,
+    on_start: Callable[[str], None],
+    on_done: Callable[[str], None],
+) -> Iterator[str]:
+    """Yield the id for a run and call back as its steps start and end."""
+    run_id = str(uuid.uuid4())
+
+    def heard(entry: dg.EventLogEntry, _cursor: str) -> None:
+        event = entry.dagster_event
+        if event is None or event.step_key is None:
+            return
+        if event.event_type is dg.DagsterEventType.STEP_START:
+            on_start(event.step_key)
+        elif event.event_type is dg.DagsterEventType.ASSET_MATERIALIZATION:
+            on_done(event.step_key)
+
+    instance.watch_event_logs(run_id, None, heard)
+    try:
+        yield run_id
+    finally:
+        instance.end_watch_event_logs(run_id, heard)
+
+
+def _own_error(error: BaseException) -> BaseException:
+    """Return the refusal of ours that a Dagster error was raised from, if there is one."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, TorghutError):
+            return link
+        link = link.__cause__ or link.__context__
+    return error

@@ -1,0 +1,40 @@
+"""Set up a shell, and the machine's kernel cache."""
+
+import shlex
+
+import click
+
+from torghut_assets.resources.home import Home
+
+
+@click.command()
+def env() -> None:
+    """Print shell settings for Dagster's own commands.
+
+    They name this home and this code location, so that `dagster asset materialize`,
+    `dagster dev` and `dg` work on what `torghut` made.
+
+    \b
+    Example:
+      eval "$(torghut env)"
+      dagster asset materialize --select gate_report \\
+        --partition 'tsmom-megacaps-v1|us-megacaps@2021-12-31'
+
+    Exit status: 0.
+    """
+    home = Home.from_environment()
+    home.prepare()
+    for name, value in home.environment().items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@click.command()
+def warm() -> None:
+    """Compile the simulation kernels once, so that the first run need not.
+
+    Exit status: 0.
+    """
+    from torghut_assets.domain.backtest.accounting import warm_up_kernels
+
+    warm_up_kernels()
+    click.echo("simulation kernels are compiled and cached")

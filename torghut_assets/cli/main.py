@@ -1,0 +1,71 @@
+"""The `torghut` command. Commands are imported when they are called: start-up is felt."""
+
+import importlib
+import sys
+from typing import Final
+
+import click
+
+from torghut_assets.domain.errors import TorghutError
+from torghut_assets.version import __version__
+
+_COMMANDS: Final = {
+    "candidate": "torghut_assets.cli.candidate:candidate",
+    "demo": "torghut_assets.cli.demo:demo",
+    "env": "torghut_assets.cli.env:env",
+    "report": "torghut_assets.cli.report:report",
+    "run": "torghut_assets.cli.run:run",
+    "snapshot": "torghut_assets.cli.snapshot:snapshot",
+    "trials": "torghut_assets.cli.trials:trials",
+    "universe": "torghut_assets.cli.universe:universe",
+    "verify-statistics": "torghut_assets.cli.statistics:verify_statistics",
+    "warm": "torghut_assets.cli.env:warm",
+}
+
+
+class _LateGroup(click.Group):
+    """A group whose commands are imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Names in alphabetical order."""
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command's module and return the command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[cmd_name].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{_COMMANDS[cmd_name]} is not a command")
+        return command
+
+
+@click.group(cls=_LateGroup)
+@click.version_option(__version__, prog_name="torghut")
+def torghut() -> None:
+    """Carry a trading strategy from thesis to gate decision, with evidence.
+
+    State is kept in the folder TORGHUT_HOME (default: .torghut).
+
+    \b
+    Exit status of every command:
+      0  done, and passed where something is decided
+      1  done, and refused by a gate
+      2  wrong usage
+      3  evidence missing or altered
+      4  bad input
+    """
+
+
+def main() -> None:
+    """Run the command; a refusal becomes one line on standard error and its exit status."""
+    try:
+        torghut(prog_name="torghut")
+    except TorghutError as error:
+        click.echo(f"torghut: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

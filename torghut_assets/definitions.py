@@ -1,0 +1,99 @@
+"""The code location: only assembly, everything listed by name."""
+
+from typing import Final
+
+import dagster as dg
+
+from torghut_assets.assets import backtest, candidates, gates, snapshots
+from torghut_assets.assets.keys import ASSETS
+from torghut_assets.assets.partitions import CANDIDATES, EVALUATIONS, SNAPSHOTS
+from torghut_assets.assets.policies import policy_assets
+from torghut_assets.checks import backtest as backtest_checks
+from torghut_assets.checks import candidates as candidate_checks
+from torghut_assets.checks import gates as gate_checks
+from torghut_assets.checks import snapshots as snapshot_checks
+from torghut_assets.resources.home import Home
+from torghut_assets.resources.record_io import RecordIO
+from torghut_assets.sensors.candidate_intake import candidate_intake
+
+SETTLE_POLICIES = dg.define_asset_job(
+    "settle_policies",
+    selection=dg.AssetSelection.groups("policy"),
+    description="Parse the settings in force into records.",
+)
+BUILD_CANDIDATE = dg.define_asset_job(
+    "build_candidate",
+    selection=dg.AssetSelection.assets("candidate_spec", "strategy_build"),
+    partitions_def=CANDIDATES,
+    description="Parse a submitted candidate and put its plugin to the test.",
+)
+TAKE_SNAPSHOT = dg.define_asset_job(
+    "take_snapshot",
+    selection=dg.AssetSelection.assets("dataset_snapshot"),
+    partitions_def=SNAPSHOTS,
+    description="Take an immutable cut of a universe's bars.",
+)
+EVALUATE_CANDIDATE = dg.define_asset_job(
+    "evaluate_candidate",
+    selection=dg.AssetSelection.assets(
+        "target_weights",
+        "backtest_metrics",
+        "stress_metrics",
+        "reproducibility_manifest",
+        "gate_report",
+        "research_feedback",
+    ),
+    partitions_def=EVALUATIONS,
+    description="Evaluate one candidate on one snapshot, through its gate report.",
+)
+
+JOB_OF_STEP: Final = {
+    "settings": "settle_policies",
+    "candidate": "build_candidate",
+    "snapshot": "take_snapshot",
+    "evaluation": "evaluate_candidate",
+}
+
+
+def build_definitions(home: Home) -> dg.Definitions:
+    """Assemble the code location for one home."""
+    return dg.Definitions(
+        assets=[
+            *policy_assets(home),
+            candidates.candidate_spec,
+            candidates.strategy_build,
+            snapshots.dataset_snapshot,
+            backtest.target_weights,
+            backtest.backtest_metrics,
+            backtest.stress_metrics,
+            backtest.reproducibility_manifest,
+            gates.gate_report,
+            gates.research_feedback,
+        ],
+        asset_checks=[
+            candidate_checks.conformance,
+            candidate_checks.no_look_ahead,
+            snapshot_checks.data_schema_validation,
+            backtest_checks.folds_complete,
+            backtest_checks.stress_differs_from_base,
+            backtest_checks.computed_twice_alike,
+            gate_checks.gate_decision,
+        ],
+        jobs=[SETTLE_POLICIES, BUILD_CANDIDATE, TAKE_SNAPSHOT, EVALUATE_CANDIDATE],
+        sensors=[candidate_intake],
+        executor=dg.in_process_executor,
+        resources={
+            "home": home,
+            "record_io": RecordIO(
+                home.store,
+                {name: made.record_type for name, made in ASSETS.items()},
+                {name: made.command for name, made in ASSETS.items()},
+            ),
+        },
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Build the code location of the home that the environment names."""
+    return build_definitions(Home.from_environment())
