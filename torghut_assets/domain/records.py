@@ -85,9 +85,10 @@ class Record(Part):
                     f"{cls.record_kind} version {cls.record_version}. Materialize the asset again."
                 )
             record = cls.model_validate_json(canonical_json(envelope.record))
-        except ValidationError as error:
+        except ValueError as error:  # pydantic's ValidationError is one
+            problem = first_problem(error) if isinstance(error, ValidationError) else str(error)
             raise EvidenceError(
-                f"{location}: not a {cls.record_kind} record ({first_problem(error)}). "
+                f"{location}: not a {cls.record_kind} record ({problem}). "
                 "Restore it from a backup, or materialize the asset again."
             ) from error
         if record.canonical_bytes() != payload:
@@ -129,7 +130,7 @@ def parse_record(model: type[ParsedT], data: Any, *, location: str) -> ParsedT:
     """
     try:
         return model.model_validate_json(canonical_json(data))
-    except (ValidationError, ValueError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         problem = first_problem(error) if isinstance(error, ValidationError) else str(error)
         raise BadInputError(
             location=location,
