@@ -1,0 +1,1 @@
+"""Doors to market data: every source gives the same bars through one interface."""
