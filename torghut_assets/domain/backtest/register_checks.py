@@ -1,0 +1,228 @@
+"""Is a trial register whole? Recompute its chain and compare its head with the anchor.
+
+`broken` findings mean that trials may be missing: nothing is counted or appended any more.
+`suspect` ones need a person's answer; `notice` ones are only shown.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal
+
+from torghut_assets.domain.backtest.trials import (
+    GENESIS_DIGEST,
+    Acknowledgement,
+    HoldoutReceipt,
+    RegisterEntry,
+    RegisterRelocation,
+    RegisterRow,
+    TrialAnchor,
+    TrialOutcome,
+    TrialTicket,
+    read_entry,
+)
+from torghut_assets.domain.digests import sha256_hex
+from torghut_assets.domain.errors import EvidenceError
+from torghut_assets.domain.records import Part
+
+Severity = Literal["broken", "suspect", "notice"]
+FindingCode = Literal[
+    "gap",
+    "altered",
+    "unreadable",
+    "misplaced",
+    "chain_break",
+    "anchor_missing",
+    "truncated",
+    "other_history",
+    "ticket_unknown",
+    "second_outcome",
+    "claim_differs",
+    "guards_missing",
+    "relocated",
+    "behind_register",
+    "clock_went_back",
+    "no_outcome",
+]
+_SEVERITY: Final[dict[FindingCode, Severity]] = {
+    "guards_missing": "suspect",
+    "relocated": "suspect",
+    "behind_register": "notice",
+    "clock_went_back": "notice",
+    "no_outcome": "notice",
+}
+
+
+class RegisterFinding(Part):
+    """One thing that is wrong, or worth knowing, about a register."""
+
+    code: FindingCode
+    sequence: int
+    detail: str
+
+    @property
+    def severity(self) -> Severity:
+        """`broken` unless the code is known to be less."""
+        return _SEVERITY.get(self.code, "broken")
+
+
+class TrialRegisterBrokenError(EvidenceError):
+    """The register contradicts itself or its anchor: trials may be missing."""
+
+    def __init__(self, location: str, finding: RegisterFinding) -> None:
+        self.location = location
+        self.finding = finding
+        super().__init__(
+            f"{location} entry {finding.sequence}: {finding.code}, {finding.detail}. Trials may "
+            "be missing, so none can be counted; see `torghut trials verify` and restore the "
+            "register from a backup."
+        )
+
+
+def verify_register(
+    rows: Sequence[RegisterRow], anchor: TrialAnchor | None
+) -> tuple[RegisterFinding, ...]:
+    """Recompute every digest, link and position of a register.
+
+    Parameters
+    ----------
+    rows : sequence of RegisterRow
+        All rows in order of their sequence.
+    anchor : TrialAnchor or None
+        The head that was last written down elsewhere; `None` if there is none.
+
+    Returns
+    -------
+    tuple of RegisterFinding
+        Empty if there is nothing to say; in order of the register, then the anchor.
+    """
+    findings: list[RegisterFinding] = []
+    entries: list[RegisterEntry] = []
+    previous = GENESIS_DIGEST
+    for expected, row in enumerate(rows, start=1):
+        if row.sequence != expected:
+            detail = f"found sequence {row.sequence} where {expected} belongs"
+            findings.append(_found("gap", row.sequence, detail))
+        actual = sha256_hex(row.payload)
+        if actual != row.digest:
+            detail = f"sha256 is {actual}, the row says {row.digest}"
+            findings.append(_found("altered", row.sequence, detail))
+        try:
+            entry = read_entry(row)
+        except EvidenceError as error:
+            findings.append(_found("unreadable", row.sequence, str(error)))
+        else:
+            entries.append(entry)
+            findings.extend(_check_position(row, entry, previous))
+        previous = actual
+    findings.extend(_check_anchor(rows, anchor))
+    findings.extend(_check_story(entries))
+    return tuple(findings)
+
+
+def read_register(
+    rows: Sequence[RegisterRow], anchor: TrialAnchor | None, *, location: str
+) -> tuple[RegisterEntry, ...]:
+    """Return all entries of a register that is whole.
+
+    Raises
+    ------
+    TrialRegisterBrokenError
+        With the first finding that is `broken`.
+    """
+    for finding in verify_register(rows, anchor):
+        if finding.severity == "broken":
+            raise TrialRegisterBrokenError(location, finding)
+    return tuple(read_entry(row) for row in rows)
+
+
+def check_head(
+    anchor: TrialAnchor | None, head_sequence: int, digest_at_anchor: str | None
+) -> RegisterFinding | None:
+    """Compare a register's head with the anchor without reading the whole register.
+
+    Parameters
+    ----------
+    anchor : TrialAnchor or None
+    head_sequence : int
+        Highest sequence in the register; 0 if it is empty.
+    digest_at_anchor : str or None
+        Digest of the entry at the anchor's sequence; `None` if there is no such entry.
+    """
+    if anchor is None:
+        if head_sequence == 0:
+            return None
+        return _found("anchor_missing", head_sequence, "the register has entries, no anchor")
+    if anchor.sequence > head_sequence:
+        detail = f"the anchor has seen entry {anchor.sequence}, the register ends before it"
+        return _found("truncated", head_sequence, detail)
+    if anchor.sequence and digest_at_anchor != anchor.head_digest:
+        detail = f"the anchor knows this entry as {anchor.head_digest}, it is {digest_at_anchor}"
+        return _found("other_history", anchor.sequence, detail)
+    return None
+
+
+def _found(code: FindingCode, sequence: int, detail: str) -> RegisterFinding:
+    return RegisterFinding(code=code, sequence=sequence, detail=detail)
+
+
+def _check_position(
+    row: RegisterRow, entry: RegisterEntry, previous: str
+) -> Iterator[RegisterFinding]:
+    if entry.sequence != row.sequence:
+        yield _found("misplaced", row.sequence, f"the entry was written as {entry.sequence}")
+    if entry.previous_digest != previous:
+        detail = f"follows {entry.previous_digest}, but the entry before it is {previous}"
+        yield _found("chain_break", row.sequence, detail)
+
+
+def _check_anchor(
+    rows: Sequence[RegisterRow], anchor: TrialAnchor | None
+) -> Iterator[RegisterFinding]:
+    head = rows[-1].sequence if rows else 0
+    at_anchor = None
+    if anchor is not None:
+        digests = [sha256_hex(row.payload) for row in rows if row.sequence == anchor.sequence]
+        at_anchor = digests[0] if digests else None
+    if finding := check_head(anchor, head, at_anchor):
+        yield finding
+    elif anchor is not None and anchor.sequence < head:
+        detail = f"the anchor is at {anchor.sequence}: a crash, repaired by the next entry"
+        yield _found("behind_register", head, detail)
+
+
+def _check_story(entries: Sequence[RegisterEntry]) -> Iterator[RegisterFinding]:
+    """Compare what the entries say about each other."""
+    tickets: dict[int, str] = {}
+    ended: dict[int, int] = {}
+    relocations: dict[int, str] = {}
+    answered: set[int] = set()
+    latest = entries[0].recorded_at if entries else None
+    for entry in entries:
+        if latest is not None and entry.recorded_at < latest:
+            detail = f"recorded at {entry.recorded_at.isoformat()}, after {latest.isoformat()}"
+            yield _found("clock_went_back", entry.sequence, detail)
+        else:
+            latest = entry.recorded_at
+        if isinstance(entry, TrialTicket):
+            tickets[entry.sequence] = entry.digest
+        if (
+            isinstance(entry, TrialOutcome | HoldoutReceipt)
+            and tickets.get(entry.ticket_sequence) != entry.ticket_digest
+        ):
+            detail = f"is about ticket {entry.ticket_sequence}, which is not in the register"
+            yield _found("ticket_unknown", entry.sequence, detail)
+        if isinstance(entry, TrialOutcome):
+            if entry.ticket_sequence in ended:
+                detail = f"ticket {entry.ticket_sequence} had ended already"
+                yield _found("second_outcome", entry.sequence, detail)
+            ended[entry.ticket_sequence] = entry.sequence
+        if isinstance(entry, RegisterRelocation):
+            relocations[entry.sequence] = (
+                "the register is another file than before: copied, moved or restored; answer "
+                f"for it with `torghut trials acknowledge {entry.sequence}`"
+            )
+        if isinstance(entry, Acknowledgement):
+            answered.add(entry.subject_sequence)
+    for sequence in sorted(relocations.keys() - answered):
+        yield _found("relocated", sequence, relocations[sequence])
+    for sequence in sorted(tickets.keys() - ended.keys()):
+        yield _found("no_outcome", sequence, "running, or abandoned by a crash; it counts")
