@@ -5,9 +5,9 @@ of equity; `annual` means scaled by `periods_per_year`; costs are positive.
 """
 
 import datetime as dt
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from torghut_assets.domain.candidates.records import ParameterValue
 from torghut_assets.domain.records import Digest, Measured, MeasuredOrNone, Part, Record
@@ -24,7 +24,26 @@ StressName = Literal[
 ]
 
 
-class CostModel(Record):
+class SourcedRecord(Record):
+    """A setting whose every number says where it comes from."""
+
+    sources: dict[str, str]
+
+    @model_validator(mode="after")
+    def _every_value_has_a_source(self) -> Self:
+        """Refuse a value without a source, a source without a value and an empty source."""
+        values = {name for name in type(self).model_fields if name != "sources"}
+        values = {name for name in values if not name.endswith("_version")}
+        if missing := sorted(values - self.sources.keys()):
+            raise ValueError(f"sources: no source for {', '.join(missing)}")
+        if unknown := sorted(self.sources.keys() - values):
+            raise ValueError(f"sources: {', '.join(unknown)} is not a value of this document")
+        if empty := sorted(name for name, text in self.sources.items() if len(text.strip()) < 3):
+            raise ValueError(f"sources: nothing said about {', '.join(empty)}")
+        return self
+
+
+class CostModel(SourcedRecord):
     """What trading costs; the parsed `cost_model.yaml`. See `backtest/costs`."""
 
     record_kind: ClassVar[str] = "cost-model"
@@ -35,10 +54,9 @@ class CostModel(Record):
     slippage_volatility_fraction: float = Field(ge=0, le=10)
     impact_coefficient: float = Field(ge=0, le=100)
     volatility_window_bars: int = Field(ge=2, le=1_000)
-    source: str = Field(min_length=3)
 
 
-class RiskLimits(Record):
+class RiskLimits(SourcedRecord):
     """What the simulated (and later the paper) account may hold and trade."""
 
     record_kind: ClassVar[str] = "risk-limits"
@@ -53,10 +71,29 @@ class RiskLimits(Record):
     cooldown_bars: int = Field(ge=0, le=1_000)
     unfilled: Literal["carry", "cancel"]
     execution_lag_bars: int = Field(ge=1, le=100)
-    source: str = Field(min_length=3)
 
 
-class EvaluationSettings(Record):
+class StressSettings(Part):
+    """How hard the stress scenarios press. See `backtest/scenarios`."""
+
+    volatility_spike_factor: float = Field(gt=1, le=20)
+    volatility_spike_every_bars: int = Field(ge=2)
+    volatility_spike_bars: int = Field(ge=1)
+    drought_volume_fraction: float = Field(gt=0, lt=1)
+    rejection_burst_every_bars: int = Field(ge=2)
+    rejection_burst_bars: int = Field(ge=1)
+    rejection_probability: float = Field(gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _windows_fit_their_period(self) -> Self:
+        if self.volatility_spike_bars >= self.volatility_spike_every_bars:
+            raise ValueError("volatility_spike_bars must be below volatility_spike_every_bars")
+        if self.rejection_burst_bars >= self.rejection_burst_every_bars:
+            raise ValueError("rejection_burst_bars must be below rejection_burst_every_bars")
+        return self
+
+
+class EvaluationSettings(SourcedRecord):
     """How a candidate is evaluated: walk-forward windows, regimes and seed."""
 
     record_kind: ClassVar[str] = "evaluation-settings"
@@ -72,6 +109,7 @@ class EvaluationSettings(Record):
     regime_window_bars: int = Field(ge=5)
     max_grid_points: int = Field(ge=1)
     seed: int = Field(ge=0)
+    stress: StressSettings
 
 
 class PathMetrics(Part):
@@ -99,13 +137,18 @@ class PathMetrics(Part):
 
 
 class FoldResult(Part):
-    """One walk-forward fold: windows `[start, end)` in bars and sessions, choice and outcome."""
+    """One walk-forward fold: windows `[start, end)` in bars and sessions, choice and outcome.
+
+    `train_bars` counts the bars of the train window that were used: those under the embargo
+    of an earlier test window are not.
+    """
 
     fold: int = Field(ge=1)
     train_start_bar: int = Field(ge=0)
     train_end_bar: int
     test_start_bar: int
     test_end_bar: int
+    train_bars: int = Field(ge=2)
     train_first: dt.date
     train_last: dt.date
     test_first: dt.date

@@ -1,0 +1,246 @@
+"""The one accounting loop, compiled. `accounting` is its only caller and imports it late.
+
+Read the loop top to bottom: mark to market, limit the target, order, fill, pay, book. There
+is no reduction in another order than written (no fast-math), so results are the same bits on
+every machine that follows IEEE 754. docs/numerics-backtest.md has the formulas.
+"""
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+# Columns of the per-bar output.
+NET, GROSS, COST, TURNOVER, ORDERED, GROSS_EXPOSURE, NET_EXPOSURE = range(7)
+LARGEST, CONCENTRATION, PARTICIPATION, EQUITY = range(7, 11)
+BAR_FIELDS = 11
+
+# Rows of the per-symbol output.
+CONTRIBUTION, SYMBOL_COST, SYMBOL_TURNOVER, MAX_WEIGHT, TRADED_NOTIONAL = range(5)
+SYMBOL_FIELDS = 5
+
+
+class KernelMarket(NamedTuple):
+    """Arrays of `costs.Conditions`; `liquidity` and `volatility` may be of shape (0, 0)."""
+
+    returns: Array
+    liquidity: Array
+    volatility: Array
+
+
+class KernelRules(NamedTuple):
+    """Scalars of `accounting.AccountRules` and `costs.CostRates`."""
+
+    lag: int
+    max_gross: float
+    max_net: float
+    max_symbol: float
+    max_participation: float
+    min_trade: float
+    cooldown: int
+    carries: bool
+    equity_usd: float
+    fixed_rate: float
+    slippage: float
+    impact: float
+
+
+class KernelOutput(NamedTuple):
+    """Arrays that the kernel fills.
+
+    `by_bar` has shape (n_bars, BAR_FIELDS), `by_symbol` (SYMBOL_FIELDS, n_symbols) and counts
+    the bars `[start, end)`.
+    """
+
+    by_bar: Array
+    by_symbol: Array
+    start: int
+    end: int
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def run_account(  # noqa: PLR0912, PLR0915 - one loop, read top to bottom; calls double its time
+    weights: Array, offset: int, market: KernelMarket, rules: KernelRules, output: KernelOutput
+) -> int:
+    """Simulate one account; return the bar of its ruin, or -1.
+
+    Parameters
+    ----------
+    weights : ndarray of float64, shape (n_bars, >= offset + n_symbols)
+        Decided weights, finite; the account reads columns [offset, offset + n_symbols).
+    offset : int
+    market, rules
+    output : KernelOutput
+        Overwritten.
+    """
+    returns, by_bar, totals = market.returns, output.by_bar, output.by_symbol
+    n_bars, n_symbols = returns.shape
+    bounded = market.liquidity.size > 0
+    priced = market.volatility.size > 0
+    limited = rules.max_gross < np.inf or rules.max_net < np.inf
+    held = np.zeros(n_symbols)  # fraction of the equity before trading
+    working = np.zeros(n_symbols)  # sign of an order whose remainder is carried
+    forgotten = np.full(n_symbols, np.nan)  # decided weight whose order was cancelled
+    last_trade = np.full(n_symbols, -rules.cooldown - 1)
+    by_bar[:] = 0.0
+    totals[:] = 0.0
+    equity = 1.0  # before trading
+    kept = 1.0  # equity after trading / equity before trading
+    for bar in range(n_bars):
+        # Mark to market: positions earn, cash does not.
+        counted = output.start <= bar < output.end
+        gain = 0.0
+        for i in range(n_symbols):
+            gain += held[i] * returns[bar, i]
+        growth = kept + gain
+        if growth <= 0.0:
+            if counted:
+                for i in range(n_symbols):
+                    totals[CONTRIBUTION, i] += held[i] * returns[bar, i] / kept
+            by_bar[bar, GROSS] = -1.0
+            by_bar[bar, NET] = -1.0
+            return bar
+        equity *= growth
+        equity_usd = equity * rules.equity_usd
+        shrink = 1.0 / growth
+
+        # Limit the target that was decided `lag` bars ago; before there is one, hold nothing.
+        decided = max(bar - rules.lag, 0)
+        scale = 1.0 if bar >= rules.lag else 0.0
+        if limited and bar >= rules.lag:
+            gross = net = 0.0
+            for i in range(n_symbols):
+                weight = _clip(weights[decided, offset + i], rules.max_symbol)
+                gross += abs(weight)
+                net += weight
+            if gross > rules.max_gross:
+                scale = rules.max_gross / gross
+            if abs(net) * scale > rules.max_net:
+                scale = rules.max_net / abs(net)
+
+        cost = turnover = ordered = busiest = 0.0
+        exposure = net_exposure = squares = largest = 0.0
+        for i in range(n_symbols):
+            # Order.
+            before = held[i]
+            drifted = before * (1.0 + returns[bar, i]) * shrink
+            raw = weights[decided, offset + i]
+            goal = _clip(raw, rules.max_symbol) * scale
+            if raw == forgotten[i]:
+                goal = drifted
+            else:
+                forgotten[i] = np.nan
+            if rules.cooldown > 0 and bar - last_trade[i] <= rules.cooldown:
+                goal = _cooled(goal, drifted, working[i])
+            if abs(goal - drifted) < rules.min_trade and goal != 0.0:
+                goal = drifted
+            size = abs(goal - drifted)
+            ordered += size
+            # Fill.
+            share = 0.0
+            working[i] = 0.0
+            if bounded and size > 0.0:
+                liquidity = market.liquidity[bar, i]
+                room = rules.max_participation * liquidity / equity_usd if liquidity > 0.0 else 0.0
+                if size > room:
+                    side = 1.0 if goal > drifted else -1.0
+                    if rules.carries:
+                        working[i] = side
+                    else:
+                        forgotten[i] = raw
+                    size = room
+                    goal = drifted + side * size
+                if size > 0.0:
+                    share = size * equity_usd / liquidity
+            # Pay.
+            rate = rules.fixed_rate
+            if priced:
+                sigma = market.volatility[bar, i]
+                rate += rules.slippage * sigma + rules.impact * sigma * np.sqrt(share)
+            paid = size * rate
+            # Book.
+            if size > 0.0:
+                last_trade[i] = bar
+            held[i] = goal
+            weight = abs(goal)
+            cost += paid
+            turnover += size
+            exposure += weight
+            net_exposure += goal
+            squares += weight * weight
+            largest = max(largest, weight)
+            busiest = max(busiest, share)
+            if counted:
+                totals[CONTRIBUTION, i] += (before * returns[bar, i] - growth * paid) / kept
+                totals[SYMBOL_COST, i] += paid
+                totals[SYMBOL_TURNOVER, i] += size
+                totals[TRADED_NOTIONAL, i] += size * equity_usd
+                totals[MAX_WEIGHT, i] = max(totals[MAX_WEIGHT, i], weight)
+
+        by_bar[bar, GROSS] = growth / kept - 1.0
+        by_bar[bar, COST] = cost
+        by_bar[bar, TURNOVER] = turnover
+        by_bar[bar, ORDERED] = ordered
+        by_bar[bar, PARTICIPATION] = busiest
+        if cost >= 1.0:
+            by_bar[bar, NET] = -1.0
+            return bar
+        by_bar[bar, NET] = growth * (1.0 - cost) / kept - 1.0
+        by_bar[bar, GROSS_EXPOSURE] = exposure
+        by_bar[bar, NET_EXPOSURE] = net_exposure
+        by_bar[bar, LARGEST] = largest
+        by_bar[bar, CONCENTRATION] = squares / (exposure * exposure) if exposure > 0.0 else 0.0
+        kept = 1.0 - cost
+        by_bar[bar, EQUITY] = equity * kept
+    return -1
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _clip(weight: float, limit: float) -> float:
+    """Limit the size of one weight."""
+    return min(max(weight, -limit), limit)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _cooled(goal: float, drifted: float, working: float) -> float:
+    """Goal during a cooldown: smaller or closed, but not larger unless an order carries on."""
+    if working * (goal - drifted) > 0.0:
+        return goal
+    if goal * drifted < 0.0:
+        return 0.0
+    return drifted if abs(goal) > abs(drifted) else goal
+
+
+@numba.njit(cache=True, nogil=True)
+def run_accounts(
+    weights: Array,
+    accounts: tuple[int, int],
+    market: KernelMarket,
+    rules: KernelRules,
+    results: tuple[Array, Array],
+) -> None:
+    """Simulate accounts `[first, last)` that lie side by side in the columns of `weights`.
+
+    Parameters
+    ----------
+    weights : ndarray of float64, shape (n_bars, n_accounts * n_symbols)
+    accounts : (int, int)
+    market, rules
+    results : (ndarray of float64, ndarray of float64)
+        Output: net returns, shape (n_accounts, n_bars), and turnover, the sum over all bars,
+        shape (n_accounts,).
+    """
+    net_returns, turnover = results
+    n_bars, n_symbols = market.returns.shape
+    by_bar = np.empty((n_bars, BAR_FIELDS))
+    output = KernelOutput(by_bar, np.empty((SYMBOL_FIELDS, n_symbols)), 0, 0)
+    for account in range(accounts[0], accounts[1]):
+        run_account(weights, account * n_symbols, market, rules, output)
+        total = 0.0
+        for bar in range(n_bars):
+            net_returns[account, bar] = by_bar[bar, NET]
+            total += by_bar[bar, TURNOVER]
+        turnover[account] = total

@@ -1,0 +1,195 @@
+"""Walk-forward evaluation: choose parameters on the past, trade them on what follows.
+
+Every grid point is simulated once over all bars. Each fold picks the point with the best train
+Sharpe ratio. The picked weights are stitched together, one test window after the other, and
+simulated again as one account, so that switching between points costs what it costs. The
+out-of-sample path is that account, restricted to the test windows.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from torghut_assets.domain.backtest.accounting import (
+    AccountPath,
+    AccountRules,
+    checked_weights,
+    simulate,
+)
+from torghut_assets.domain.backtest.costs import Conditions, CostRates, trading_conditions
+from torghut_assets.domain.backtest.errors import GridRefusedError
+from torghut_assets.domain.backtest.folds import Fold, walk_forward_folds
+from torghut_assets.domain.backtest.market import MarketArrays
+from torghut_assets.domain.backtest.metrics import sharpe_per_bar
+from torghut_assets.domain.backtest.records import CostModel, EvaluationSettings, RiskLimits
+from torghut_assets.domain.candidates.records import ParameterValue
+from torghut_assets.domain.candidates.strategy import Floats
+
+Point = Mapping[str, ParameterValue]
+WeightsOf = Callable[[Point], Floats]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """Everything but the market and the strategy."""
+
+    settings: EvaluationSettings
+    cost_model: CostModel
+    limits: RiskLimits
+    warm_up_bars: int
+
+
+@dataclass(frozen=True)
+class FoldChoice:
+    """The grid point that a fold picked, by index, and its train Sharpe ratio per bar."""
+
+    fold: Fold
+    point: int
+    train_sharpe: float | None
+
+
+@dataclass(frozen=True)
+class WalkForwardRun:
+    """A finished walk-forward evaluation.
+
+    Attributes
+    ----------
+    points : tuple of mappings
+        Parameters of each grid point; the declared one first.
+    choices : tuple of FoldChoice
+    grid_returns : ndarray of float64, shape (n_points, n_bars)
+        Net returns of every point, traded alone over all bars.
+    declared_weights, stitched_weights : ndarray of float64, shape (n_bars, n_symbols)
+    declared, stitched : AccountPath
+        Over all bars; totals per symbol cover the test windows.
+    """
+
+    market: MarketArrays
+    plan: EvaluationPlan
+    conditions: Conditions
+    rules: AccountRules
+    points: tuple[Point, ...]
+    choices: tuple[FoldChoice, ...]
+    grid_returns: Floats
+    declared_weights: Floats
+    stitched_weights: Floats
+    declared: AccountPath
+    stitched: AccountPath
+
+    @property
+    def out_of_sample(self) -> tuple[int, int]:
+        """Bars `[start, end)` of all test windows, which lie end to end."""
+        return self.choices[0].fold.test_start, self.choices[-1].fold.test_end
+
+
+def run_walk_forward(
+    market: MarketArrays,
+    points: Sequence[Point],
+    weights_of: WeightsOf,
+    plan: EvaluationPlan,
+    on_point: Progress | None = None,
+) -> WalkForwardRun:
+    """Evaluate a strategy's parameter grid on one market.
+
+    Parameters
+    ----------
+    market : MarketArrays
+        Built with the cost model's `volatility_window_bars`.
+    points : sequence of mappings
+        Grid points, the declared one first; see `candidates.grid`.
+    weights_of : callable
+        Decided weights of a point, shape (n_bars, n_symbols). Called once per point, and again
+        for each point that a fold picks, so that a large grid need not be kept in memory.
+    plan : EvaluationPlan
+    on_point : callable, optional
+        Told `(points done, points in all)`, for a progress bar.
+
+    Raises
+    ------
+    FoldPlanError
+        If the folds cannot be laid out.
+    WeightsRefusedError
+        If a point's weights have the wrong shape or are not finite.
+    GridRefusedError
+        If there is no point, or more than the settings allow.
+    """
+    _refuse_grid_size(len(points), plan.settings.max_grid_points)
+    folds = walk_forward_folds(market.n_bars, plan.warm_up_bars, plan.settings)
+    tested = (folds[0].test_start, folds[-1].test_end)
+    conditions = trading_conditions(market, CostRates.of(plan.cost_model))
+    rules = AccountRules.of(plan.limits)
+    shape = (market.n_bars, market.n_symbols)
+
+    declared_weights = checked_weights(weights_of(points[0]), shape).copy()
+    declared = simulate(declared_weights, conditions, rules, tested)
+    grid_returns = np.empty((len(points), market.n_bars))
+    grid_returns[0] = declared.net_return
+    for index, point in enumerate(points):
+        if index > 0:
+            grid_returns[index] = simulate(weights_of(point), conditions, rules).net_return
+        if on_point is not None:
+            on_point(index + 1, len(points))
+
+    choices = tuple(choose(grid_returns, fold) for fold in folds)
+    stitched_weights = _stitch(choices, points, weights_of, declared_weights)
+    return WalkForwardRun(
+        market=market,
+        plan=plan,
+        conditions=conditions,
+        rules=rules,
+        points=tuple(points),
+        choices=choices,
+        grid_returns=grid_returns,
+        declared_weights=declared_weights,
+        stitched_weights=stitched_weights,
+        declared=declared,
+        stitched=simulate(stitched_weights, conditions, rules, tested),
+    )
+
+
+def choose(grid_returns: Floats, fold: Fold) -> FoldChoice:
+    """Pick the point with the highest Sharpe ratio on the fold's train bars, first on ties.
+
+    A point whose ratio is undefined never wins; if all are undefined the declared point (index
+    0) is kept, with no train ratio.
+    """
+    train = fold.train_bars
+    ratios = [sharpe_per_bar(returns) for returns in grid_returns[:, train]]
+    defined = [(ratio, -index) for index, ratio in enumerate(ratios) if ratio is not None]
+    if not defined:
+        return FoldChoice(fold=fold, point=0, train_sharpe=None)
+    best, negative_index = max(defined)
+    return FoldChoice(fold=fold, point=-negative_index, train_sharpe=best)
+
+
+def _refuse_grid_size(found: int, allowed: int) -> None:
+    if found == 0:
+        raise GridRefusedError(location="grid points", found="none", expected="the declared point")
+    if found > allowed:
+        raise GridRefusedError(
+            location="grid points",
+            found=str(found),
+            expected=f"at most {allowed}",
+            action="Thin out the grid, or raise max_grid_points in evaluation.yaml.",
+        )
+
+
+def _stitch(
+    choices: Sequence[FoldChoice],
+    points: Sequence[Point],
+    weights_of: WeightsOf,
+    declared_weights: Floats,
+) -> Floats:
+    """Weights decided in each test window by the point that its fold picked; 0 elsewhere."""
+    stitched = np.zeros_like(declared_weights)
+    for index in sorted({choice.point for choice in choices}):
+        weights = declared_weights
+        if index > 0:
+            weights = checked_weights(weights_of(points[index]), stitched.shape)
+        for choice in choices:
+            if choice.point == index:
+                window = slice(choice.fold.test_start, choice.fold.test_end)
+                stitched[window] = weights[window]
+    return stitched
