@@ -41,8 +41,8 @@ def adwin(x: ArrayLike, settings: AdwinSettings = ADWIN_DEFAULTS) -> Alarms:
     borders. A change is found when their means differ by more than
     `sqrt(2 v L / m) + 2 L / (3 m)`, where `v` is the variance of the window,
     `L = ln(2 ln(n) / delta)` and `1/m = 1/(n0 - w + 1) + 1/(n1 - w + 1)` with `w` the shortest
-    allowed part. As in the River library, whose alarms this function reproduces, the newest
-    bucket of every size is not moved to the older part, and a new window starts after an alarm.
+    allowed part. After an alarm a new window starts, as in the River library, whose alarms this
+    function reproduces; the paper only drops the older part, which finds the same change again.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ class _Window:
         """Length and total of the older part at every cut, from the oldest bucket on."""
         length, total = 0, 0.0
         for row in reversed(range(len(self.rows))):
-            for bucket in self.rows[row][:-1]:
+            for bucket in self.rows[row]:
                 length += 2**row
                 total += bucket
                 yield length, total

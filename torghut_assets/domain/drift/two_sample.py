@@ -30,7 +30,8 @@ def ks_two_sample(x: ArrayLike, y: ArrayLike) -> KolmogorovSmirnov:
     """Two-sample, two-sided Kolmogorov-Smirnov test: `D = sup |F - G|`.
 
     The p-value is the exact probability, over all orderings of samples without ties, of a D at
-    least as large. Above 10,000 values in either sample it is Kolmogorov's limit law.
+    least as large. Above 10,000 values in either sample it is the exact one-sample law of D at
+    the effective size `n m / (n + m)`, an approximation.
 
     Parameters
     ----------
@@ -64,9 +65,9 @@ def ks_two_sample(x: ArrayLike, y: ArrayLike) -> KolmogorovSmirnov:
     if max(n, m) <= _EXACT_UP_TO:
         p_value = _exact_tail(n, m, distance)
     else:
-        from scipy.special import kolmogorov  # noqa: PLC0415 - rarely needed, slow to import
+        from scipy.stats import kstwo  # noqa: PLC0415 - rarely needed, slow to import
 
-        p_value = float(kolmogorov(distance / (n * m) * math.sqrt(n * m / (n + m))))
+        p_value = float(kstwo.sf(distance / (n * m), round(n * m / (n + m))))
     return KolmogorovSmirnov(statistic=distance / (n * m), p_value=p_value)
 
 

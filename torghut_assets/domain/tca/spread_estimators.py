@@ -75,18 +75,18 @@ def ohlc_spread_estimators(high: ArrayLike, low: ArrayLike, close: ArrayLike) ->
 def corwin_schultz_pairs(high: Floats, low: Floats, close: Floats) -> Floats:
     """Corwin-Schultz spread of every pair of consecutive days, shape (n_days - 1,).
 
-    The second day of a pair is shifted by the overnight gap when the first day's close lies
-    outside its range. `beta` sums the squared log ranges of both days, `gamma` is the squared
-    log range of the two days together, `alpha = (sqrt(2 beta) - sqrt(beta)) / k - sqrt(gamma /
-    k)` with `k = 3 - 2 sqrt(2)`, and the spread is `2 (e^alpha - 1) / (1 + e^alpha)`.
+    All prices are positive; ranges are of log prices. If the first day's close lies outside the
+    second day's range, the second day is shifted (in logs) by that overnight gap. `beta` sums
+    the squared ranges of both days, `gamma` is the squared range of the two days together,
+    `alpha = (sqrt(2 beta) - sqrt(beta)) / k - sqrt(gamma / k)` with `k = 3 - 2 sqrt(2)`, and the
+    spread is `2 (e^alpha - 1) / (1 + e^alpha)`.
     """
-    before, high2, low2 = close[:-1], high[1:], low[1:]
-    gap = np.maximum(0.0, before - high2) + np.minimum(0.0, before - low2)
-    squared_range = np.log(high / low) ** 2
-    beta = squared_range[:-1] + squared_range[1:]
-    gamma = np.log(np.maximum(high2 + gap, high[:-1]) / np.minimum(low2 + gap, low[:-1])) ** 2
+    highs, lows, before = np.log(high), np.log(low), np.log(close[:-1])
+    gap = np.maximum(0.0, before - highs[1:]) + np.minimum(0.0, before - lows[1:])
+    beta = (highs - lows)[:-1] ** 2 + (highs - lows)[1:] ** 2
+    both = np.maximum(highs[1:] + gap, highs[:-1]) - np.minimum(lows[1:] + gap, lows[:-1])
     k = 3.0 - 2.0 * math.sqrt(2.0)
-    alpha = (np.sqrt(2.0 * beta) - np.sqrt(beta)) / k - np.sqrt(gamma / k)
+    alpha = (np.sqrt(2.0 * beta) - np.sqrt(beta)) / k - both / math.sqrt(k)
     return np.asarray(2.0 * np.tanh(alpha / 2.0))
 
 
