@@ -1,4 +1,4 @@
-"""Install the top-level folders `resources/`, `sensors/` and `dbt/` under one name.
+"""Install the top-level folders under the package's own name.
 
 The layout wants them at the top level; generic module names like `resources` in
 site-packages would collide with other projects. The reason in full:
@@ -7,7 +7,7 @@ docs/adr/0002-top-level-folders-install-under-one-name.md.
 
 from setuptools import find_packages, setup
 
-_TOP_LEVEL = ("resources", "sensors", "dbt")
+_TOP_LEVEL = ("candidates", "dbt", "resources", "sensors")
 
 packages = find_packages(include=["torghut_assets", "torghut_assets.*"])
 for folder in _TOP_LEVEL:
@@ -19,6 +19,7 @@ setup(
     package_dir={f"torghut_assets.{folder}": folder for folder in _TOP_LEVEL},
     package_data={
         "torghut_assets": ["config/*.yaml", "data/**/*", "schemas/*.json", "py.typed"],
+        "torghut_assets.candidates": ["*.yaml"],
         "torghut_assets.dbt": ["*.yml", "models/**/*", "macros/**/*", "tests/**/*"],
     },
 )

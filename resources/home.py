@@ -71,10 +71,6 @@ class Home:
         """The SQLite file of the trial register."""
         return self.root / "ledger" / "trials.sqlite"
 
-    def report_path(self, candidate_id: str, snapshot_id: str, digest: str, ending: str) -> Path:
-        """Where a gate report is published; the digest in the name keeps every version."""
-        return self.root / "reports" / candidate_id / f"{snapshot_id}.{digest[:12]}.{ending}"
-
     def candidate_path(self, candidate_id: str) -> Path:
         """Where the candidate's submitted file is kept."""
         return self.candidates_folder / f"{candidate_id}.yaml"

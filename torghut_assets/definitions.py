@@ -12,6 +12,7 @@ from torghut_assets.checks import backtest as backtest_checks
 from torghut_assets.checks import candidates as candidate_checks
 from torghut_assets.checks import gates as gate_checks
 from torghut_assets.checks import snapshots as snapshot_checks
+from torghut_assets.resources.evaluation_desk import EvaluationDesk
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.record_io import RecordIO
 from torghut_assets.sensors.candidate_intake import candidate_intake
@@ -84,6 +85,7 @@ def build_definitions(home: Home) -> dg.Definitions:
         executor=dg.in_process_executor,
         resources={
             "home": home,
+            "desk": EvaluationDesk(home),
             "record_io": RecordIO(
                 home.store,
                 {name: made.record_type for name, made in ASSETS.items()},

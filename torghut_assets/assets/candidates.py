@@ -29,9 +29,7 @@ def candidate_spec(
 ) -> dg.MaterializeResult[CandidateSpec]:
     """Thesis, universe, feature hypotheses, expected regimes, strategy, parameters, grid."""
     candidate_id = context.partition_key
-    spec = parse_candidate_spec(
-        read_candidate(home, candidate_id), location=f"{candidate_id}.yaml"
-    )
+    spec = parse_candidate_spec(read_candidate(home, candidate_id), location=f"{candidate_id}.yaml")
     if spec.candidate_id != candidate_id:
         raise EvidenceContradictionError(
             location=f"{candidate_id}.yaml", found=spec.candidate_id, expected=candidate_id
@@ -88,9 +86,7 @@ def strategy_build(candidate_spec: CandidateSpec) -> dg.MaterializeResult[Strate
             "warm_up_bars": build.warm_up_bars,
             "conformance": dg.MetadataValue.table(
                 records=[
-                    dg.TableRecord(
-                        {"test": r.test, "verdict": r.verdict.value, "detail": r.detail}
-                    )
+                    dg.TableRecord({"test": r.test, "verdict": r.verdict.value, "detail": r.detail})
                     for r in build.results
                 ]
             ),

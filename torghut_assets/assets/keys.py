@@ -17,6 +17,7 @@ from torghut_assets.domain.backtest.records import (
     StressMetrics,
     TargetWeights,
 )
+from torghut_assets.domain.backtest.trial_policy import TrialPolicy
 from torghut_assets.domain.candidates.records import CandidateSpec, StrategyBuild
 from torghut_assets.domain.gates.feedback import ResearchFeedback
 from torghut_assets.domain.gates.policy import GatePolicy
@@ -28,6 +29,7 @@ GATE_POLICY: Final = dg.AssetKey("gate_policy")
 COST_MODEL: Final = dg.AssetKey("cost_model")
 RISK_LIMITS: Final = dg.AssetKey("risk_limits")
 EVALUATION_SETTINGS: Final = dg.AssetKey("evaluation_settings")
+TRIAL_POLICY: Final = dg.AssetKey("trial_policy")
 CANDIDATE_SPEC: Final = dg.AssetKey("candidate_spec")
 STRATEGY_BUILD: Final = dg.AssetKey("strategy_build")
 DATASET_SNAPSHOT: Final = dg.AssetKey("dataset_snapshot")
@@ -57,6 +59,7 @@ ASSETS: Final[dict[str, Made]] = {
     "cost_model": Made(CostModel, _SETTLE),
     "risk_limits": Made(RiskLimits, _SETTLE),
     "evaluation_settings": Made(EvaluationSettings, _SETTLE),
+    "trial_policy": Made(TrialPolicy, _SETTLE),
     "candidate_spec": Made(CandidateSpec, _BUILD),
     "strategy_build": Made(StrategyBuild, _BUILD),
     "dataset_snapshot": Made(SnapshotManifest, _SNAPSHOT),

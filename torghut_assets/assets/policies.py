@@ -1,7 +1,7 @@
 """Settings as assets, so that a change of policy is lineage like any other input."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import dagster as dg
 
@@ -11,6 +11,7 @@ from torghut_assets.domain.backtest.settings import (
     parse_evaluation_settings,
     parse_risk_limits,
 )
+from torghut_assets.domain.backtest.trial_policy import TrialPolicy, parse_trial_policy
 from torghut_assets.domain.digests import sha256_hex
 from torghut_assets.domain.gates.policy import GatePolicy, parse_gate_policy
 from torghut_assets.domain.records import Record
@@ -19,9 +20,7 @@ from torghut_assets.resources.home import Home
 RecordT = TypeVar("RecordT", bound=Record)
 
 
-def _settled(
-    home: Home, name: str, parse: Callable[..., RecordT]
-) -> dg.MaterializeResult[RecordT]:
+def _settled(home: Home, name: str, parse: Callable[..., RecordT]) -> dg.MaterializeResult[RecordT]:
     """Parse the setting file in force."""
     path = home.config_path(name)
     record = parse(path.read_bytes(), location=path.name)
@@ -36,12 +35,12 @@ def _settled(
 
 
 def policy_assets(home: Home) -> list[dg.AssetsDefinition]:
-    """Return the four settings; an edited file makes its asset stale (code version)."""
+    """Return the settings; an edited file makes its asset stale (code version)."""
 
-    def described(name: str) -> dict[str, object]:
-        file_digest = sha256_hex(home.config_path(name).read_bytes())
+    def described(file: str, *, name: str | None = None) -> dict[str, Any]:
+        file_digest = sha256_hex(home.config_path(file).read_bytes())
         return {
-            "name": name,
+            "name": name or file,
             "group_name": "policy",
             "owners": ["team:governance"],
             "kinds": {"yaml"},
@@ -64,11 +63,16 @@ def policy_assets(home: Home) -> list[dg.AssetsDefinition]:
         """What the account may hold and trade."""
         return _settled(home, "risk_limits", parse_risk_limits)
 
-    @dg.asset(**described("evaluation"), **{})
+    @dg.asset(**described("evaluation", name="evaluation_settings"))
     def evaluation_settings(
         home: dg.ResourceParam[Home],
     ) -> dg.MaterializeResult[EvaluationSettings]:
         """Walk-forward windows, purge, embargo, regimes and seed."""
         return _settled(home, "evaluation", parse_evaluation_settings)
 
-    return [gate_policy, cost_model, risk_limits, evaluation_settings]
+    @dg.asset(**described("trial_policy"))
+    def trial_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[TrialPolicy]:
+        """What counts as one family of trials, and who may look at the final holdout."""
+        return _settled(home, "trial_policy", parse_trial_policy)
+
+    return [gate_policy, cost_model, risk_limits, evaluation_settings, trial_policy]

@@ -66,8 +66,7 @@ def dataset_snapshot(
             ),
             "findings": dg.MetadataValue.md(
                 "\n".join(
-                    f"- {f.severity}: {f.check} ({f.count}): {f.example}"
-                    for f in manifest.findings
+                    f"- {f.severity}: {f.check} ({f.count}): {f.example}" for f in manifest.findings
                 )
                 or "none"
             ),

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from torghut_assets.assets.keys import DATASET_SNAPSHOT, GATE_REPORT
+from torghut_assets.assets.keys import BACKTEST_METRICS, DATASET_SNAPSHOT, GATE_REPORT
 from torghut_assets.definitions import JOB_OF_STEP, build_definitions
+from torghut_assets.domain.backtest.records import BacktestMetrics
 from torghut_assets.domain.errors import (
     EvidenceError,
     TorghutError,
@@ -23,7 +24,7 @@ from torghut_assets.domain.errors import (
 from torghut_assets.domain.gates.records import GateReport
 from torghut_assets.domain.snapshots.records import SnapshotManifest
 from torghut_assets.resources.home import Home
-from torghut_assets.resources.lineage import current_record, newest
+from torghut_assets.resources.lineage import RecordT, current_record, newest
 
 STEPS = tuple(JOB_OF_STEP)
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -71,16 +72,24 @@ class Driver:
 
     def gate_report(self, candidate: str, snapshot: str) -> GateReport:
         """Return the current gate report of an evaluation, verified."""
-        report = current_record(
-            self._instance, self._home.store, GateReport, GATE_REPORT, f"{candidate}|{snapshot}"
-        )
-        if report is None:
+        return self._evaluated(GateReport, GATE_REPORT, candidate, snapshot)
+
+    def backtest_metrics(self, candidate: str, snapshot: str) -> BacktestMetrics:
+        """Return the current backtest metrics of an evaluation, verified."""
+        return self._evaluated(BacktestMetrics, BACKTEST_METRICS, candidate, snapshot)
+
+    def _evaluated(
+        self, model: type[RecordT], key: dg.AssetKey, candidate: str, snapshot: str
+    ) -> RecordT:
+        partition = f"{candidate}|{snapshot}"
+        record = current_record(self._instance, self._home.store, model, key, partition)
+        if record is None:
             raise UpstreamMissingError(
-                asset="gate_report",
-                partition=f"{candidate}|{snapshot}",
+                asset=key.to_user_string(),
+                partition=partition,
                 command=f"torghut run {candidate} --snapshot {snapshot}",
             )
-        return report
+        return record
 
     def take_snapshot(self, snapshot: str) -> SnapshotManifest:
         """Take a snapshot, also if it was taken before: a changed source must be noticed."""

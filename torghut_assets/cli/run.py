@@ -95,4 +95,3 @@ def evaluate(
                 made = ", ".join(outcome.made) or "nothing: all up to date"
                 click.echo(f"{candidate}: {step}: made {made}", err=True)
         progress.update(task, doing="")
-

@@ -20,13 +20,10 @@ def trials() -> None:
 def register_of(home: Home) -> "TrialRegister":
     """Return the home's trial register under the trial policy in force."""
     from torghut_assets.domain.backtest.trial_policy import parse_trial_policy
-    from torghut_assets.domain.documents import parse_yaml
     from torghut_assets.resources.trial_register import TrialRegister
 
     path = home.config_path("trial_policy")
-    policy = parse_trial_policy(
-        parse_yaml(path.read_bytes(), location=path.name), location=path.name
-    )
+    policy = parse_trial_policy(path.read_bytes(), location=path.name)
     return TrialRegister(home.trial_register_path, home.trial_anchor_path, policy)
 
 

@@ -2,7 +2,7 @@
 
 A message says where, what was found, what was expected and what to do. The facts are
 fields, so that a program need not parse the sentence. Exit statuses: 2 wrong usage,
-3 evidence missing or altered, 4 bad input. (1 is not an error: a gate refused.)
+1 refused by a precondition or a gate, 3 evidence missing or altered, 4 bad input.
 """
 
 
@@ -16,6 +16,12 @@ class UsageError(TorghutError):
     """The command or call is put together wrongly."""
 
     exit_code = 2
+
+
+class StageRefusedError(TorghutError):
+    """A stage may not be entered: what it rests on was looked at and is not good enough."""
+
+    exit_code = 1
 
 
 class BadInputError(TorghutError, ValueError):

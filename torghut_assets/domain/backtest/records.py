@@ -200,6 +200,7 @@ class EvaluationInputs(Part):
     cost_model_digest: Digest
     risk_limits_digest: Digest
     settings_digest: Digest
+    trial_policy_digest: Digest
 
     @property
     def subject(self) -> str:

@@ -1,9 +1,10 @@
 """What counts as one family, how long the final holdout is, and who may look at it twice."""
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from torghut_assets.domain.documents import parse_yaml
 from torghut_assets.domain.records import Record, parse_record
 
 
@@ -33,12 +34,12 @@ class TrialPolicy(Record):
         return self
 
 
-def parse_trial_policy(data: Any, *, location: str) -> TrialPolicy:
-    """Turn the parsed YAML document into a policy.
+def parse_trial_policy(payload: bytes, *, location: str = "trial_policy.yaml") -> TrialPolicy:
+    """Parse the YAML document of a policy.
 
     Raises
     ------
     BadInputError
         With the first problem found; `location` says which document it is in.
     """
-    return parse_record(TrialPolicy, data, location=location)
+    return parse_record(TrialPolicy, parse_yaml(payload, location=location), location=location)

@@ -1,0 +1,1 @@
+"""Example candidates, as files that a researcher would submit."""

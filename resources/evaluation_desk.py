@@ -1,0 +1,142 @@
+"""The desk where an evaluation is computed: ticket first, then prices, then the engine.
+
+Every asset that reads prices comes through `EvaluationDesk.at_work`. It checks the
+preconditions on records, takes a trial ticket, reads the bars against it and gives the
+asset the plugin and the engine. The last walk-forward run is remembered under the digest
+of its inputs, because a process that makes backtest, stress and overfitting evidence in
+one run would compute it three times.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from torghut_assets.resources.bar_vault import BarVault
+from torghut_assets.resources.home import Home
+from torghut_assets.resources.strategy_plugins import load_strategy
+from torghut_assets.resources.trial_register import StoredReturns, TrialRegister
+
+from torghut_assets.domain.backtest.preconditions import EvaluationEvidence, require_ready
+from torghut_assets.domain.backtest.trial_policy import TrialPolicy
+from torghut_assets.domain.backtest.trials import TrialTicket, describe_trial
+from torghut_assets.domain.candidates.strategy import BarPanel, Floats, LoadedStrategy
+from torghut_assets.domain.digests import canonical_json, sha256_hex
+
+if TYPE_CHECKING:
+    from torghut_assets.domain.backtest.families import ReturnSeries
+    from torghut_assets.domain.backtest.walk_forward_run import WalkForwardRun
+
+Progress = Callable[[int, int], None]
+
+
+class OpenEvaluation:
+    """One evaluation at work, under its ticket."""
+
+    def __init__(
+        self,
+        evidence: EvaluationEvidence,
+        plugin: LoadedStrategy,
+        register: TrialRegister,
+        ticket: TrialTicket,
+        vault: BarVault,
+    ) -> None:
+        self.evidence = evidence
+        self.ticket = ticket
+        self.register = register
+        self._plugin = plugin
+        self._vault = vault
+        self.bars: BarPanel = vault.open(evidence.manifest, ticket)
+
+    def declared_weights(self) -> Floats:
+        """Weights at the declared parameters, shape (n_bars, n_symbols)."""
+        from torghut_assets.domain.candidates.grid import declared_parameters
+
+        strategy = self._plugin.strategy
+        parameters = declared_parameters(self.evidence.spec, strategy.parameters_type)
+        return strategy.target_weights(self.bars, parameters)
+
+    def walk_forward(self, on_point: Progress | None = None) -> "WalkForwardRun":
+        """Evaluate the whole parameter grid on the bars before the final holdout."""
+        return self._run(self.bars, on_point)
+
+    def finish(self, result_digest: str, returns: StoredReturns | None = None) -> None:
+        """Write the result into the register; without it the ticket counts as abandoned."""
+        self.register.finish(self.ticket, result_digest, returns)
+
+    def _run(self, bars: BarPanel, on_point: Progress | None) -> "WalkForwardRun":
+        from torghut_assets.domain.backtest.market import market_arrays
+        from torghut_assets.domain.backtest.walk_forward_run import (
+            EvaluationPlan,
+            Point,
+            run_walk_forward,
+        )
+        from torghut_assets.domain.candidates.grid import parameter_grid
+
+        evidence, strategy = self.evidence, self._plugin.strategy
+        grid = parameter_grid(evidence.spec, strategy.parameters_type)
+
+        def weights_of(point: Point) -> Floats:
+            parameters = strategy.parameters_type.model_validate(dict(point))
+            return strategy.target_weights(bars, parameters)
+
+        plan = EvaluationPlan(
+            settings=evidence.settings,
+            cost_model=evidence.cost_model,
+            limits=evidence.risk_limits,
+            warm_up_bars=max(strategy.warm_up_bars(model) for model in grid.models),
+        )
+        market = market_arrays(bars, evidence.cost_model.volatility_window_bars)
+        return run_walk_forward(market, grid.points, weights_of, plan, on_point)
+
+
+class EvaluationDesk:
+    """Opens evaluations of one home."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._remembered: tuple[str, WalkForwardRun] | None = None
+
+    def register(self, policy: TrialPolicy) -> TrialRegister:
+        """Return the home's trial register under a policy."""
+        return TrialRegister(self._home.trial_register_path, self._home.trial_anchor_path, policy)
+
+    @contextmanager
+    def at_work(self, evidence: EvaluationEvidence, *, purpose: str) -> Iterator[OpenEvaluation]:
+        """Check preconditions, take a ticket, read the bars; an unfinished ticket counts.
+
+        Raises
+        ------
+        StageRefusedError, EvidenceError
+            If a precondition fails, the register is broken, or the bars are not intact.
+        """
+        plugin = load_strategy(evidence.spec.strategy.type, evidence.spec.strategy.version)
+        require_ready(evidence, plugin.code_digest)
+        register = self.register(evidence.trial_policy)
+        trial = describe_trial(evidence.spec, evidence.build, evidence.inputs, purpose=purpose)
+        with register.under_ticket(trial) as ticket:
+            vault = BarVault(self._home.store, register)
+            yield OpenEvaluation(evidence, plugin, register, ticket, vault)
+
+    def remembered_run(self, work: OpenEvaluation) -> "WalkForwardRun":
+        """Return the walk-forward run of these inputs, computed at most once in a row."""
+        key = sha256_hex(canonical_json(work.evidence.inputs.model_dump(mode="json")))
+        if self._remembered is None or self._remembered[0] != key:
+            self._remembered = (key, work.walk_forward())
+        return self._remembered[1]
+
+    def stored_returns(self, path_frame_digest: str) -> StoredReturns:
+        """Name the returns of a result, so that the register can compare families by them."""
+        return StoredReturns(path_frame_digest, self.load_returns)
+
+    def load_returns(self, frame_digest: str) -> "ReturnSeries":
+        """Load the out-of-sample returns of a stored path, for comparison between families."""
+        import numpy as np
+        from torghut_assets.resources.frame_io import read_frame
+
+        from torghut_assets.domain.backtest.families import ReturnSeries
+
+        frame = read_frame(self._home.store, frame_digest)
+        return ReturnSeries(
+            times=frame.column("time").to_numpy().astype("datetime64[us]"),
+            returns=np.ascontiguousarray(frame.column("net_return").to_numpy()),
+        )

@@ -1,0 +1,69 @@
+"""Published gate reports: JSON and Markdown files that keep every version."""
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+from torghut_assets.resources.home import Home
+
+from torghut_assets.domain.errors import EvidenceError
+from torghut_assets.domain.gates.publication import publication
+from torghut_assets.domain.gates.records import GateReport
+
+
+def publish_report(home: Home, report: GateReport, document: dict[str, Any], page: str) -> Path:
+    """Write the report as JSON and Markdown below the home; return the page's path.
+
+    A report that was published before keeps its first files: the same decision from the
+    same evidence has one publication.
+    """
+    json_path = report_path(home, report, "json")
+    page_path = report_path(home, report, "md")
+    json_path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    for path, content in ((json_path, text), (page_path, page)):
+        try:
+            with path.open("x", encoding="utf-8") as handle:
+                handle.write(content)
+        except FileExistsError:
+            continue
+    return page_path
+
+
+def report_path(home: Home, report: GateReport, ending: str) -> Path:
+    """Where a report is published; the digest in the name keeps every version."""
+    name = f"{report.snapshot_id}.{report.digest[:12]}.{ending}"
+    return home.root / "reports" / report.candidate_id / name
+
+
+def read_published(home: Home, report: GateReport) -> tuple[dict[str, Any], str]:
+    """Return the published document and page of a verified report.
+
+    Raises
+    ------
+    EvidenceError
+        If a file is missing, or the document is not the publication of this report: it
+        was edited after it was published.
+    """
+    path = report_path(home, report, "json")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        page = report_path(home, report, "md").read_text(encoding="utf-8")
+        evaluated_at = dt.datetime.fromisoformat(document["evaluated_at"])
+    except FileNotFoundError as error:
+        raise EvidenceError(
+            f"{error.filename}: the published report is missing. Materialize gate_report again."
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise _edited(path) from error
+    if document != publication(report, evaluated_at):
+        raise _edited(path)
+    return document, page
+
+
+def _edited(path: Path) -> EvidenceError:
+    return EvidenceError(
+        f"{path}: is not what was published for this report; somebody edited it. Move it away "
+        "and materialize gate_report again."
+    )
