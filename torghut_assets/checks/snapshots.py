@@ -14,8 +14,7 @@ def data_schema_validation(dataset_snapshot: SnapshotManifest) -> dg.AssetCheckR
     return dg.AssetCheckResult(
         passed=not errors,
         description="; ".join(f"{e.check}: {e.example}" for e in errors)
-        or f"{len(dataset_snapshot.checks)} checks ran, "
-        f"{len(dataset_snapshot.findings)} warnings",
+        or f"{len(dataset_snapshot.checks)} checks ran, {len(dataset_snapshot.findings)} warnings",
         metadata={
             "manifest_digest": dataset_snapshot.digest,
             "checks": dg.MetadataValue.json(list(dataset_snapshot.checks)),

@@ -14,7 +14,9 @@ from typing import Annotated, ClassVar, Final, Literal, NamedTuple
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from torghut_assets.domain.backtest.records import BacktestMetrics, EvaluationInputs
+from torghut_assets.domain.candidates.grid import parameter_grid
 from torghut_assets.domain.candidates.records import CandidateSpec, StrategyBuild
+from torghut_assets.domain.candidates.strategy import StrategyParameters
 from torghut_assets.domain.digests import canonical_json, sha256_hex
 from torghut_assets.domain.errors import EvidenceContradictionError, EvidenceError
 from torghut_assets.domain.records import Digest, Measured, Part, Record
@@ -51,9 +53,10 @@ class Trial(Part):
     def evaluation_digest(self) -> str:
         """What makes two tickets the same trial, whatever their time and purpose.
 
-        Specification, snapshot, plugin code, grid size, costs, risk limits and evaluation
-        settings. The same of all of these computes the same numbers: nothing new is
-        learned, so nothing is counted. Any other is another trial.
+        Specification, snapshot, plugin code, grid points, costs, risk limits, evaluation
+        settings and trial policy (it decides which bars are held out). The same of all of
+        these computes the same numbers: nothing new is learned, so nothing is counted.
+        Any other is another trial.
         """
         inputs = self.inputs
         identity = {
@@ -64,6 +67,7 @@ class Trial(Part):
             "risk_limits": inputs.risk_limits_digest,
             "settings": inputs.settings_digest,
             "spec": inputs.spec_digest,
+            "trial_policy": inputs.trial_policy_digest,
         }
         return sha256_hex(canonical_json(identity))
 
@@ -181,17 +185,31 @@ def read_entry(row: RegisterRow) -> RegisterEntry:
 
 
 def describe_trial(
-    spec: CandidateSpec, build: StrategyBuild, inputs: EvaluationInputs, *, purpose: str
+    spec: CandidateSpec,
+    build: StrategyBuild,
+    inputs: EvaluationInputs,
+    parameters_type: type[StrategyParameters],
+    *,
+    purpose: str,
 ) -> Trial:
     """Describe the trial that an evaluation is about to make, from its own records.
 
-    The grid size, the parent and the declared trials come from the specification, never
-    from an argument.
+    Grid points, parent and declared trials come from the specification, never from an
+    argument: the grid points are those of `parameter_grid`, which the evaluation runs.
+
+    Parameters
+    ----------
+    parameters_type : type of StrategyParameters
+        The plugin's model; it decides which combinations of the grid exist.
+    purpose : str
+        The step that reads prices, e.g. `backtest_metrics`.
 
     Raises
     ------
     EvidenceContradictionError
         If `inputs` names another specification, build or candidate.
+    BadInputError
+        If the plugin refuses the declared point or the grid.
     """
     _agree("candidate-spec", spec.digest, inputs.spec_digest)
     _agree("strategy-build", build.digest, inputs.build_digest)
@@ -203,7 +221,7 @@ def describe_trial(
         family=spec.strategy.type,
         parent=spec.parent,
         code_digest=build.code_digest,
-        grid_points=spec.grid_points,
+        grid_points=len(parameter_grid(spec, parameters_type).points),
         declared_outside_trials=spec.declared_outside_trials,
         inputs=inputs,
     )

@@ -36,6 +36,7 @@ _CITED: Final = {
     "cost_model_digest": "cost_model",
     "risk_limits_digest": "risk_limits",
     "settings_digest": "evaluation_settings",
+    "trial_policy_digest": "trial_policy",
 }
 
 

@@ -22,6 +22,7 @@ from torghut_assets.domain.backtest.records import (
     StressMetrics,
     TargetWeights,
 )
+from torghut_assets.domain.backtest.trial_policy import TrialPolicy
 from torghut_assets.domain.candidates.records import CandidateSpec, StrategyBuild
 from torghut_assets.domain.errors import EvidenceError
 from torghut_assets.domain.records import Record
@@ -57,6 +58,7 @@ RECORD_TYPES: Final[dict[str, type[Record]]] = {
     "cost_model": CostModel,
     "risk_limits": RiskLimits,
     "evaluation_settings": EvaluationSettings,
+    "trial_policy": TrialPolicy,
     "target_weights": TargetWeights,
     "backtest_metrics": BacktestMetrics,
     "stress_metrics": StressMetrics,
@@ -89,6 +91,7 @@ class GateEvidence:
     cost_model: CostModel | None = None
     risk_limits: RiskLimits | None = None
     evaluation_settings: EvaluationSettings | None = None
+    trial_policy: TrialPolicy | None = None
     target_weights: TargetWeights | None = None
     backtest_metrics: BacktestMetrics | None = None
     stress_metrics: StressMetrics | None = None
