@@ -4,8 +4,9 @@ A plugin is an object that satisfies `Strategy`, named by an entry point of the 
 `torghut_assets.strategies`. `docs/writing-a-strategy.md` is the guide.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Literal, Protocol, Self
+from typing import Any, Final, Literal, Protocol, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ from torghut_assets.domain.errors import BadInputError
 
 Floats = npt.NDArray[np.float64]
 Feature = Literal["open", "high", "low", "close", "adjusted_close", "volume"]
+FEATURES: Final[tuple[Feature, ...]] = get_args(Feature)
+"""Fields of a bar, in the order of `BarPanel`."""
 
 VOLATILITY_FLOOR = 0.05
 """Lowest annualized volatility, as a fraction, that a plugin may divide by.
@@ -22,13 +25,32 @@ VOLATILITY_FLOOR = 0.05
 Without a floor a price that stands still would take the whole gross limit."""
 
 STALE_BARS = 5
-"""A symbol whose close has not changed for this many bars counts as stale: weight 0."""
+"""A symbol whose last known close has not changed over this many bars is stale: weight 0.
+
+At bar t the closes t - STALE_BARS .. t are compared; a missing bar is no change."""
 
 
 class StrategyParameters(BaseModel):
     """Base of a plugin's parameters: every field typed, bounded and described."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def of(cls, parameters: "StrategyParameters") -> Self:
+        """Return `parameters` as this class, which a plugin knows by its own fields.
+
+        Raises
+        ------
+        BadInputError
+            If they are another plugin's parameters.
+        """
+        if not isinstance(parameters, cls):
+            raise BadInputError(
+                location="strategy parameters",
+                found=type(parameters).__name__,
+                expected=cls.__name__,
+            )
+        return parameters
 
 
 @dataclass(frozen=True)
@@ -57,7 +79,7 @@ class BarPanel:
 
     def __post_init__(self) -> None:
         shape = (len(self.times), len(self.symbols))
-        for name in ("open", "high", "low", "close", "adjusted_close", "volume"):
+        for name in FEATURES:
             found = getattr(self, name).shape
             if found != shape:
                 raise BadInputError(
@@ -82,6 +104,11 @@ class BarPanel:
             if field.name != "symbols"
         }
         return type(self)(symbols=self.symbols, **cut)
+
+    def with_fields(self, changed: Mapping[Feature, Floats]) -> Self:
+        """Return the same bars with some fields replaced."""
+        kept: dict[str, Any] = {name: getattr(self, name) for name in FEATURES}
+        return type(self)(times=self.times, symbols=self.symbols, **(kept | dict(changed)))
 
     def read_only(self) -> Self:
         """Return the same arrays behind views that refuse writing."""
@@ -116,3 +143,22 @@ class Strategy(Protocol):
     def target_weights(self, bars: BarPanel, parameters: StrategyParameters) -> Floats:
         """Weights per bar and symbol, fractions of equity."""
         ...
+
+
+@dataclass(frozen=True)
+class LoadedStrategy:
+    """A plugin together with the digest of the code that it consists of.
+
+    Attributes
+    ----------
+    strategy : Strategy
+        The plugin object.
+    code_digest : str
+        SHA-256 over the sources that decide what the plugin computes.
+    module : str
+        Dotted name of the plugin's module.
+    """
+
+    strategy: Strategy
+    code_digest: str
+    module: str

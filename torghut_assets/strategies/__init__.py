@@ -1,0 +1,1 @@
+"""The strategy plugins that ship: one module per family and major version."""
