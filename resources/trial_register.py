@@ -9,22 +9,20 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from torghut_assets.resources.clock import utc_now
 from torghut_assets.resources.register_file import Appending, RegisterFile
 from torghut_assets.resources.ticket_locks import TicketLocks
 
+from torghut_assets.domain.backtest.families import ReturnSeries
 from torghut_assets.domain.backtest.holdout import HoldoutWindow, earlier_look, next_look
 from torghut_assets.domain.backtest.register_checks import (
     RegisterFinding,
     read_register,
     verify_register,
 )
-from torghut_assets.domain.backtest.return_correlation import (
-    StoredReturns,
-    correlations_with_earlier,
-)
+from torghut_assets.domain.backtest.return_correlation import correlations_with_earlier
 from torghut_assets.domain.backtest.trial_count import TrialCount, count_trials
 from torghut_assets.domain.backtest.trial_policy import TrialPolicy
 from torghut_assets.domain.backtest.trials import (
@@ -46,6 +44,13 @@ class _Position(TypedDict):
     sequence: int
     previous_digest: str
     recorded_at: dt.datetime
+
+
+class StoredReturns(NamedTuple):
+    """Out-of-sample returns of a result: their digest, and how to load any such digest."""
+
+    digest: str
+    load: Callable[[str], ReturnSeries]
 
 
 class TicketNotOpenError(EvidenceError):
@@ -257,9 +262,13 @@ class TrialRegister:
         returns: StoredReturns,
         known: dict[int, float | None],
     ) -> dict[int, float | None]:
-        overlap = self.policy.min_overlap_bars
         return correlations_with_earlier(
-            entries, ticket.trial, returns, min_overlap=overlap, known=known
+            entries,
+            ticket,
+            returns.load(returns.digest),
+            returns.load,
+            min_overlap=self.policy.min_overlap_bars,
+            known=known,
         )
 
     def _require_open(self, ticket: TrialTicket, source: Appending | RegisterFile) -> None:

@@ -7,11 +7,15 @@ connected: choosing the best of it is choosing among all of its trials.
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from torghut_assets.domain.backtest.trial_policy import TrialPolicy
 from torghut_assets.domain.backtest.trials import RegisterEntry, TrialOutcome, TrialTicket
-from torghut_assets.domain.errors import EvidenceError
+from torghut_assets.domain.errors import BadInputError, EvidenceError
 from torghut_assets.domain.records import Part
 
 JoinReason = Literal["itself", "plugin_code", "strategy_type", "parent", "correlation"]
@@ -140,3 +144,37 @@ def _ancestors(tickets: Iterable[TrialTicket], candidate_id: str) -> frozenset[s
             found.add(parent)
             waiting.extend(parents[parent])
     return frozenset(found)
+
+
+@dataclass(frozen=True)
+class ReturnSeries:
+    """Out-of-sample returns of one evaluation.
+
+    Attributes
+    ----------
+    times : ndarray of datetime64, shape (n_bars,)
+        Bar labels in UTC, strictly increasing.
+    returns : ndarray of float64, shape (n_bars,)
+        Simple net return per bar, a fraction; finite.
+    """
+
+    times: npt.NDArray[np.datetime64]
+    returns: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.times.ndim != 1 or self.times.shape != self.returns.shape:
+            raise BadInputError(
+                location="return series",
+                found=f"times {self.times.shape}, returns {self.returns.shape}",
+                expected="two arrays of one length",
+            )
+        if not np.isfinite(self.returns).all():
+            raise BadInputError(
+                location="return series", found="NaN or infinite", expected="finite returns"
+            )
+        if self.times.size > 1 and not (self.times[1:] > self.times[:-1]).all():
+            raise BadInputError(
+                location="return series times",
+                found="labels out of order",
+                expected="strictly increasing labels",
+            )

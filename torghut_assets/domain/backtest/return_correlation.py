@@ -5,55 +5,11 @@ parent; what it earns day by day gives it away.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from torghut_assets.domain.backtest.families import ReturnSeries
 from torghut_assets.domain.backtest.trials import RegisterEntry, Trial, TrialOutcome, TrialTicket
-from torghut_assets.domain.errors import BadInputError
-
-
-@dataclass(frozen=True)
-class ReturnSeries:
-    """Out-of-sample returns of one evaluation.
-
-    Attributes
-    ----------
-    times : ndarray of datetime64, shape (n_bars,)
-        Bar labels in UTC, strictly increasing.
-    returns : ndarray of float64, shape (n_bars,)
-        Simple net return per bar, a fraction; finite.
-    """
-
-    times: npt.NDArray[np.datetime64]
-    returns: npt.NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        if self.times.ndim != 1 or self.times.shape != self.returns.shape:
-            raise BadInputError(
-                location="return series",
-                found=f"times {self.times.shape}, returns {self.returns.shape}",
-                expected="two arrays of one length",
-            )
-        if not np.isfinite(self.returns).all():
-            raise BadInputError(
-                location="return series", found="NaN or infinite", expected="finite returns"
-            )
-        if self.times.size > 1 and not (self.times[1:] > self.times[:-1]).all():
-            raise BadInputError(
-                location="return series times",
-                found="labels out of order",
-                expected="strictly increasing labels",
-            )
-
-
-class StoredReturns(NamedTuple):
-    """Out-of-sample returns of a result: their digest, and how to load any such digest."""
-
-    digest: str
-    load: Callable[[str], ReturnSeries]
 
 
 def correlation_of(one: ReturnSeries, other: ReturnSeries, *, min_overlap: int) -> float | None:
@@ -98,8 +54,9 @@ def outcomes_to_compare(entries: Sequence[RegisterEntry], trial: Trial) -> tuple
 
 def correlations_with_earlier(
     entries: Sequence[RegisterEntry],
-    trial: Trial,
-    returns: StoredReturns,
+    ticket: TrialTicket,
+    own: ReturnSeries,
+    load: Callable[[str], ReturnSeries],
     *,
     min_overlap: int,
     known: Mapping[int, float | None],
@@ -110,9 +67,12 @@ def correlations_with_earlier(
     ----------
     entries : sequence of RegisterEntry
         The register so far.
-    trial : Trial
+    ticket : TrialTicket
         What the new result is of.
-    returns : StoredReturns
+    own : ReturnSeries
+        The new result's returns.
+    load : callable
+        Gives the returns of any digest that an outcome names.
     min_overlap : int
         Fewest bars that two series must share.
     known : mapping of int to float or None
@@ -123,13 +83,12 @@ def correlations_with_earlier(
     dict of int to float or None
         By the sequence of the earlier ticket; `None` where a correlation is undefined.
     """
-    own = returns.load(returns.digest)
     found: dict[int, float | None] = {}
-    for outcome in outcomes_to_compare(entries, trial):
+    for outcome in outcomes_to_compare(entries, ticket.trial):
         sequence = outcome.ticket_sequence
         if sequence in known:
             found[sequence] = known[sequence]
         elif outcome.returns_digest is not None:
-            other = returns.load(outcome.returns_digest)
+            other = load(outcome.returns_digest)
             found[sequence] = correlation_of(own, other, min_overlap=min_overlap)
     return found

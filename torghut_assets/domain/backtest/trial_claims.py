@@ -72,9 +72,6 @@ def check_diagnostics(
 ) -> RegisterFinding | None:
     """Count again what overfitting statistics say that they counted, and find their ticket.
 
-    The record names no policy: a number is true if it is the register's under any policy
-    at hand.
-
     Returns
     -------
     RegisterFinding or None
@@ -89,17 +86,28 @@ def check_diagnostics(
     receipts = {entry.digest for entry in entries if isinstance(entry, HoldoutReceipt)}
     if claimed.holdout is not None and claimed.holdout.receipt_digest not in receipts:
         return _differs(claimed, "shows a holdout result for which no receipt was burned")
+    return _check_number(entries[: heads[0]], claimed, policies)
+
+
+def _check_number(
+    prefix: Sequence[RegisterEntry],
+    claimed: OverfitDiagnostics,
+    policies: Mapping[str, TrialPolicy],
+) -> RegisterFinding | None:
+    policy = policies.get(claimed.inputs.trial_policy_digest)
+    if policy is None:
+        return _differs(claimed, f"counts under {claimed.inputs.trial_policy_digest}, not at hand")
+    try:
+        count = count_trials(prefix, claimed.inputs.candidate_id, policy)
+    except EvidenceError as error:
+        return _differs(claimed, str(error))
     said = (claimed.trials_raw, claimed.trials_declared_outside)
-    counted: list[tuple[int, int]] = []
-    for policy in policies.values():
-        try:
-            count = count_trials(entries[: heads[0]], claimed.inputs.candidate_id, policy)
-        except EvidenceError as error:
-            return _differs(claimed, str(error))
-        counted.append((count.raw, count.declared_outside))
-    if said not in counted:
-        detail = f"says N = {said[0]} ({said[1]} declared), the register says {counted}"
-        return _differs(claimed, detail)
+    if said != (count.raw, count.declared_outside):
+        return _differs(
+            claimed,
+            f"says N = {said[0]}, {said[1]} of it declared; the register says "
+            f"N = {count.raw}, {count.declared_outside} of it declared",
+        )
     return None
 
 

@@ -14,9 +14,7 @@ from typing import Annotated, ClassVar, Final, Literal, NamedTuple
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from torghut_assets.domain.backtest.records import BacktestMetrics, EvaluationInputs
-from torghut_assets.domain.candidates.grid import parameter_grid
 from torghut_assets.domain.candidates.records import CandidateSpec, StrategyBuild
-from torghut_assets.domain.candidates.strategy import StrategyParameters
 from torghut_assets.domain.digests import canonical_json, sha256_hex
 from torghut_assets.domain.errors import EvidenceContradictionError, EvidenceError
 from torghut_assets.domain.records import Digest, Measured, Part, Record
@@ -188,28 +186,19 @@ def describe_trial(
     spec: CandidateSpec,
     build: StrategyBuild,
     inputs: EvaluationInputs,
-    parameters_type: type[StrategyParameters],
     *,
     purpose: str,
 ) -> Trial:
     """Describe the trial that an evaluation is about to make, from its own records.
 
     Grid points, parent and declared trials come from the specification, never from an
-    argument: the grid points are those of `parameter_grid`, which the evaluation runs.
-
-    Parameters
-    ----------
-    parameters_type : type of StrategyParameters
-        The plugin's model; it decides which combinations of the grid exist.
-    purpose : str
-        The step that reads prices, e.g. `backtest_metrics`.
+    argument. Every combination of the grid counts, also one that the plugin will refuse,
+    and the declared point does if it is not in the grid.
 
     Raises
     ------
     EvidenceContradictionError
         If `inputs` names another specification, build or candidate.
-    BadInputError
-        If the plugin refuses the declared point or the grid.
     """
     _agree("candidate-spec", spec.digest, inputs.spec_digest)
     _agree("strategy-build", build.digest, inputs.build_digest)
@@ -221,7 +210,7 @@ def describe_trial(
         family=spec.strategy.type,
         parent=spec.parent,
         code_digest=build.code_digest,
-        grid_points=len(parameter_grid(spec, parameters_type).points),
+        grid_points=spec.grid_points + (not _grid_has_declared_point(spec)),
         declared_outside_trials=spec.declared_outside_trials,
         inputs=inputs,
     )
@@ -233,7 +222,7 @@ def check_result(trial: Trial, metrics: BacktestMetrics) -> None:
     Raises
     ------
     EvidenceContradictionError
-        If inputs or grid size differ.
+        If the inputs differ, or more points were tried than the ticket counts.
     """
     if metrics.inputs != trial.inputs:
         raise EvidenceContradictionError(
@@ -241,7 +230,20 @@ def check_result(trial: Trial, metrics: BacktestMetrics) -> None:
             found=sha256_hex(canonical_json(metrics.inputs.model_dump(mode="json"))),
             expected=sha256_hex(canonical_json(trial.inputs.model_dump(mode="json"))),
         )
-    _agree("backtest-metrics grid_points", str(metrics.grid_points), str(trial.grid_points))
+    if metrics.grid_points > trial.grid_points:
+        raise EvidenceContradictionError(
+            location="backtest-metrics grid_points",
+            found=str(metrics.grid_points),
+            expected=f"at most {trial.grid_points}, as the ticket counts",
+        )
+
+
+def _grid_has_declared_point(spec: CandidateSpec) -> bool:
+    """Whether the grid lists every declared value; a value left to its default is not listed."""
+    return all(
+        name in spec.parameters and spec.parameters[name] in values
+        for name, values in spec.parameter_grid.items()
+    )
 
 
 def _agree(location: str, found: str, expected: str) -> None:
