@@ -27,7 +27,7 @@ EVALUATED: Final = (
     "reproducibility_manifest",
 )
 REPEATED_OUTPUTS: Final = ("target_weights", "backtest_metrics", "stress_metrics")
-"""Outputs that a reproducibility manifest must have computed a second time."""
+"""Records that a reproducibility manifest must have computed a second time, by their kind."""
 
 _CITED: Final = {
     "spec_digest": "candidate_spec",
@@ -166,17 +166,18 @@ def _repeated(evidence: GateEvidence) -> list[str]:
     """Compare the outputs of the second computation with the records themselves."""
     found: list[str] = []
     first: dict[str, str] = {}
-    for output in items(evidence.reproducibility_manifest, "outputs"):
-        name = text(output, "output")
-        if name in first:
-            found.append(f"reproducibility_manifest names {name} twice")
-        first[name] = text(output, "first_digest")
+    for repeated in items(evidence.reproducibility_manifest, "outputs"):
+        output = text(repeated, "output")
+        if output in first:
+            found.append(f"reproducibility_manifest names {output[:80]!a} twice")
+        first[output] = text(repeated, "first_digest")
     for name in REPEATED_OUTPUTS:
-        if name not in first:
-            found.append(f"reproducibility_manifest did not repeat {name}")
+        output = RECORD_TYPES[name].record_kind
+        if output not in first:
+            found.append(f"reproducibility_manifest did not repeat {output}")
         else:
             found += _differs(
-                f"reproducibility_manifest repeated {name}", first[name], evidence.digests[name]
+                f"reproducibility_manifest repeated {output}", first[output], evidence.digests[name]
             )
     return found
 
@@ -197,6 +198,8 @@ def _totals(evidence: GateEvidence) -> list[str]:
     whole = number(backtest, "out_of_sample.n_bars")
     if tested != whole:
         found.append(f"out-of-sample path has {whole:g} bars, its folds test {tested:g}")
+    if attribute(evidence.stress_metrics, "base") != attribute(backtest, "out_of_sample"):
+        found.append("stress_metrics.base is not the out-of-sample path of backtest_metrics")
     covered = {text(symbol, "symbol") for symbol in items(snapshot, "symbols")}
     traded = {text(symbol, "symbol") for symbol in items(backtest, "by_symbol")}
     if covered != traded:

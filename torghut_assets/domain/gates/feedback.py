@@ -166,7 +166,7 @@ def _findings(reasons: tuple[Reason, ...]) -> tuple[ClassFinding, ...]:
 
 
 def _regimes(evidence: GateEvidence) -> tuple[RegimeOutcome, ...]:
-    """Expectations next to outcomes, from intact records only."""
+    """Put expectations next to outcomes, from intact records only."""
     spec, backtest = evidence.candidate_spec, evidence.backtest_metrics
     intact = evidence.digests["candidate_spec"] and evidence.digests["backtest_metrics"]
     if not intact or spec is None or backtest is None:

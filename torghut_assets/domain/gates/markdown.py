@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Final
 
-from torghut_assets.domain.gates.evidence import GateEvidence
+from torghut_assets.domain.gates.evidence import MEANINGS, GateEvidence, Problem
 from torghut_assets.domain.gates.publication import utc_text
 from torghut_assets.domain.gates.records import GateReport, GateResult, LimitResult
 from torghut_assets.domain.verdicts import Verdict
@@ -18,8 +18,17 @@ _BAR_CELLS: Final = 10
 _MARKUP: Final = str.maketrans(
     {"|": "\\|", "<": "&lt;", ">": "&gt;", "`": "'", "\n": " ", "\r": " ", "[": "\\[", "*": "\\*"}
 )
-_AS_PERCENT: Final = ("fraction",)
-_WHOLE: Final = ("count", "days", "bars")
+_FORMS: Final = {
+    "fraction": "{:.1%}",
+    "count": "{:,.0f}",
+    "days": "{:,.0f}",
+    "bars": "{:,.0f}",
+    "usd": "{:,.1f} M USD",
+    "bps_per_bar": "{:.2f} bps",
+    "times_per_year": "{:.1f}×",
+    "probability": "{:.3f}",
+    "p_value": "{:.3f}",
+}
 
 
 def render_markdown(report: GateReport, evaluated_at: dt.datetime, evidence: GateEvidence) -> str:
@@ -67,17 +76,8 @@ def _value(value: float | None, unit: str) -> str:
     """One number as a person writes it in this unit."""
     if value is None:
         return "–"
-    if unit in _AS_PERCENT:
-        return f"{value:.1%}"
-    if unit in _WHOLE:
-        return f"{value:,.0f}"
-    if unit == "usd":
-        return f"{value / 1e6:,.1f} M USD"
-    if unit == "bps_per_bar":
-        return f"{value:.2f} bps"
-    if unit == "times_per_year":
-        return f"{value:.1f}×"
-    return f"{value:.3f}" if unit in ("probability", "p_value") else f"{value:.2f}"
+    form = _FORMS.get(unit, "{:.2f}")
+    return form.format(value / 1e6 if unit == "usd" else value)
 
 
 def _signed(value: float | None, form: str) -> str:
@@ -99,38 +99,46 @@ def _headline(report: GateReport, at: str, evidence: GateEvidence) -> str:
 
 
 def _why(report: GateReport) -> str:
-    total = sum(len(gate.limits) for gate in report.gates)
-    needed = [r for gate in report.gates for r in gate.limits if r.required_for == "paper"]
-    blocking = report.blocking_reasons
-    later = [r for r in report.reasons if r.required_for == "beyond_paper"]
+    results = [result for gate in report.gates for result in gate.limits]
+    needed = [result for result in results if result.required_for == "paper"]
+    blocking = [result for result in needed if result.verdict is not Verdict.PASS]
     if blocking:
         gates = [gate.title.lower() for gate in report.gates if gate.status is not Verdict.PASS]
-        first = "; ".join(_plain(reason.text) for reason in blocking[:3])
-        more = f" {len(blocking) - 3} more are in the tables below." if len(blocking) > 3 else ""
         text = (
-            f"{len(blocking)} of the {len(needed)} limits that paper trading requires are not "
-            f"kept, in {_listed(gates)}. First: {first}.{more}"
+            f"{len(blocking)} of the {len(needed)} limits that paper trading requires "
+            f"{'is' if len(blocking) == 1 else 'are'} not kept, in {_listed(gates)}:\n\n"
+            + "\n".join(f"- {_sentence(result)}" for result in blocking)
+            + "\n\n"
         )
     else:
-        closest = min(needed, key=_closeness)
-        text = (
-            f"All {len(needed)} limits that paper trading requires are kept. The closest call is "
-            f"{_words(closest.name)}: {_value(closest.measured, closest.unit)} where "
-            f"{_bound(closest)} is allowed."
+        text = f"All {len(needed)} limits that paper trading requires are kept. "
+        graded = [result for result in needed if result.unit != "count"]
+        if graded:
+            text += f"The closest call: {_sentence(min(graded, key=_closeness))}\n\n"
+    return f"## Why\n\n{text}{_beyond_paper(results)}"
+
+
+def _beyond_paper(results: list[LimitResult]) -> str:
+    later = [r for r in results if r.required_for != "paper" and r.verdict is not Verdict.PASS]
+    if not later:
+        return "Beyond paper trading no further limit stands in the way."
+    names = _listed([_words(result.name) for result in later])
+    if all(result.problem is Problem.NOT_MEASURED for result in later):
+        return (
+            f"Beyond paper trading it is refused: {names} are **not measured**, and what is not "
+            "measured does not pass."
         )
-    if later and all(reason.code in ("MISSING_EVIDENCE", "NOT_MEASURED") for reason in later):
-        text += (
-            f" Beyond paper trading it is refused: {len(later)} of {total} limits are **not "
-            "measured**, and what is not measured does not pass."
-        )
-    elif later:
-        text += (
-            f" Beyond paper trading {len(later)} further limits are not kept: "
-            f"{_listed([_words(reason.limit) for reason in later])}."
-        )
+    return f"Beyond paper trading it is refused as well: {names}."
+
+
+def _sentence(result: LimitResult) -> str:
+    """Say what was found and what is allowed, with what it comes from."""
+    if result.problem is None:
+        found = f"{_value(result.measured, result.unit)} where {_bound(result)} is allowed"
     else:
-        text += " No further limit stands between this evidence and the stages after paper."
-    return f"## Why\n\n{text}"
+        found = f"{MEANINGS[result.problem]} (`{result.problem}`)"
+    because = f" ({_plain('; '.join(result.details))})" if result.details else ""
+    return f"**{_words(result.name)}**: {found}{because}."
 
 
 def _listed(words: list[str]) -> str:
@@ -147,23 +155,21 @@ def _bound(result: LimitResult) -> str:
 
 
 def _closeness(result: LimitResult) -> float:
-    """Margin as a share of the limit; exact zeros (counts of defects) never count as close."""
-    if result.margin is None or result.limit == 0.0:
-        return float("inf")
-    return abs(result.margin / result.limit)
+    """Margin as a share of the limit, or the margin itself next to a limit of zero."""
+    margin = result.margin if result.margin is not None else 0.0
+    return abs(margin / result.limit) if result.limit else abs(margin)
 
 
 def _bar(result: LimitResult) -> str:
-    """How much of the limit is used up: the bar is full on the limit, `!` beyond it."""
+    """Draw how much of the limit is used up: full on the limit; nothing if there is no scale."""
+    measured, limit = result.measured, result.limit
+    if result.problem is not None or measured is None or limit <= 0.0:
+        return ""
     if result.verdict is not Verdict.PASS:
-        return "!" * _BAR_CELLS
-    measured = result.measured
-    if measured is None or result.limit == 0.0 or measured == 0.0:
-        return "·" * _BAR_CELLS
-    upper = result.bound == "at_most"
-    used = measured / result.limit if upper else result.limit / measured
-    cells = round(_BAR_CELLS * min(max(used, 0.0), 1.0))
-    return "█" * cells + "·" * (_BAR_CELLS - cells)
+        return f"`{'█' * _BAR_CELLS}!`"
+    used = measured / limit if result.bound == "at_most" else limit / measured
+    cells = round(_BAR_CELLS * used)
+    return f"`{'█' * cells}{'·' * (_BAR_CELLS - cells)}`"
 
 
 def _gate(gate: GateResult) -> str:
@@ -173,8 +179,8 @@ def _gate(gate: GateResult) -> str:
             _words(result.name),
             _value(result.measured, result.unit),
             _bound(result),
-            f"`{_bar(result)}`",
-            _plain("; ".join(result.details)) if result.problem is None else result.status,
+            _bar(result),
+            _plain("; ".join(result.details)) if result.problem is None else f"`{result.status}`",
         )
         for result in gate.limits
     ]
@@ -240,7 +246,7 @@ def _regimes(evidence: GateEvidence) -> str:
     backtest, spec = evidence.backtest_metrics, evidence.candidate_spec
     if backtest is None or evidence.digests["backtest_metrics"] is None:
         return ""
-    expected = {}
+    expected: dict[str, str] = {}
     if spec is not None and evidence.digests["candidate_spec"]:
         expected = {item.regime: item.expectation for item in spec.expected_regimes}
     rows = [
@@ -249,7 +255,7 @@ def _regimes(evidence: GateEvidence) -> str:
             f"{result.n_bars:,}",
             _signed(result.sharpe_annual, ".2f"),
             _signed(result.total_return_fraction, "+.1%"),
-            _plain({**expected}.get(result.regime, "–")),
+            _plain(expected.get(result.regime, "–")),
         )
         for result in backtest.by_regime
     ]

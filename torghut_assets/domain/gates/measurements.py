@@ -122,6 +122,13 @@ _ROBUSTNESS: Final = (
         "Walk-forward folds with a test window.",
     ),
     _computed(
+        "fold_faults",
+        _Scale("count", "lower", _NOT_NEGATIVE),
+        _BACKTEST,
+        readings.fold_faults,
+        "Ways in which the folds are not whole, purged, in order and without a gap.",
+    ),
+    _computed(
         "positive_fold_share",
         _Scale("fraction", "higher", _SHARE),
         _BACKTEST,

@@ -8,6 +8,7 @@ aggregate over a NaN is never the aggregate over the rest. None divides by what 
 import datetime as dt
 from typing import Any, Final, NamedTuple, get_args
 
+from torghut_assets.domain.backtest.folds import incomplete_folds
 from torghut_assets.domain.backtest.records import StressName
 from torghut_assets.domain.gates import consistency
 from torghut_assets.domain.gates.evidence import (
@@ -175,6 +176,15 @@ def overfit_contradictions(evidence: GateEvidence) -> Found:
 def folds(evidence: GateEvidence) -> Found:
     """Count the folds."""
     return Found(float(len(items(record_of(evidence, "backtest_metrics"), "folds"))))
+
+
+def fold_faults(evidence: GateEvidence) -> Found:
+    """Sentences that `folds.incomplete_folds` finds; the record must be valid as a whole."""
+    backtest = record_of(evidence, "backtest_metrics")
+    if evidence.digests["backtest_metrics"] is None:
+        raise UnusableEvidenceError(Problem.WRONG_TYPE, "backtest_metrics is not a valid record")
+    found = incomplete_folds(backtest.folds, backtest.settings)
+    return Found(float(len(found)), found)
 
 
 def positive_fold_share(evidence: GateEvidence) -> Found:
