@@ -70,7 +70,7 @@ def expected_max_normal(n_trials: float, variance: float, mean: float = 0.0) -> 
     The exact value behind `expected_max_sharpe`, for judging the approximation:
     ``E max = int_0^inf (1 - Phi^N) dx - int_-inf^0 Phi^N dx``.
     """
-    from scipy.special import log_ndtr  # noqa: PLC0415  (slow to import)
+    from scipy.special import log_ndtr
 
     n = _number_of_trials(n_trials)
     spread = math.sqrt(_variance(variance))

@@ -143,7 +143,7 @@ def haircut_sharpe(
     ----------
     Harvey, C. and Liu, Y. (2015). Backtesting. J. of Portfolio Management 42(1).
     """
-    from scipy.special import ndtr, ndtri, stdtr, stdtrit  # noqa: PLC0415  (slow to import)
+    from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
     ratio = finite_number(sharpe_annual, location="sharpe_annual")
     n = whole_number(n_obs, at_least=2, location="n_obs")
@@ -198,7 +198,7 @@ def binomial_hit_rate_test(
     ----------
     Clopper, C. and Pearson, E. (1934). Biometrika 26(4).
     """
-    from scipy.special import bdtr, bdtrc  # noqa: PLC0415  (slow to import)
+    from scipy.special import bdtr, bdtrc
 
     k = whole_number(hits, at_least=0, location="hits")
     total = whole_number(n, at_least=0, location="n")

@@ -15,13 +15,14 @@ from torghut_assets.domain.backtest.series import (
     ROUNDING,
     FloatArray,
     IntArray,
-    complete_matrix,
+    as_matrix,
     is_constant,
     whole_number,
 )
 from torghut_assets.domain.backtest.statistics_errors import (
     ConstantSeriesError,
     FoldsError,
+    NonFiniteInputError,
     ParameterRangeError,
     ShapeMismatchError,
 )
@@ -80,7 +81,7 @@ def pbo_cscv(returns: ArrayLike, n_blocks: int = 16) -> OverfitProbability:
     OverfitProbability
         With the ratio ``mean / std(ddof=1)`` per trial, the in-sample best (the first on
         ties), ``w = rank / (N + 1)`` out of sample (1 is worst, ties averaged) and
-        ``logit = ln(w / (1 - w))``.
+        ``logit = ln(w / (1 - w))``. Ratios that differ by rounding only are ties.
 
     Raises
     ------
@@ -98,7 +99,7 @@ def pbo_cscv(returns: ArrayLike, n_blocks: int = 16) -> OverfitProbability:
     """
     n_combinations = pbo_n_combinations(n_blocks)
     blocks = int(n_blocks)
-    matrix = complete_matrix(returns, location="returns")
+    matrix = as_matrix(returns, location="returns")
     n_periods, n_trials = matrix.shape
     if blocks > _MAX_BLOCKS:
         raise ParameterRangeError(
@@ -109,25 +110,31 @@ def pbo_cscv(returns: ArrayLike, n_blocks: int = 16) -> OverfitProbability:
             location="returns", found=f"{n_trials} trial", expected="at least 2 trials"
         )
     rows = n_periods // blocks
-    if rows * blocks < 4 or rows < 1:
+    if rows * blocks < 4:
         raise FoldsError(
             location="n_blocks",
             found=f"{blocks} blocks of {n_periods} periods",
             expected="at least 2 periods in every half",
         )
-    from torghut_assets.domain.backtest import overfit_kernel  # noqa: PLC0415  (numba)
+    from torghut_assets.domain.backtest import overfit_kernel
 
     used = np.ascontiguousarray(matrix[n_periods - rows * blocks :])
-    _refuse_flat_halves(used, blocks)
-    shift, sums, squares = overfit_kernel.block_moments(used, blocks)
+    shift, sums, squares, spread = overfit_kernel.block_moments(used, blocks)
+    if not np.isfinite(squares).all():
+        raise NonFiniteInputError(location="returns", found="a missing or infinite value")
+    _refuse_flat_halves(spread, shift + sums / rows)
+    n_rows = rows * blocks // 2
+    # A power of two changes no digit; it keeps products of squares in range.
+    size = -np.frexp(np.sqrt(np.sum(squares, axis=0) / n_periods))[1]
     chosen, inside, outside, rank = overfit_kernel.rank_splits(
-        shift, sums, squares, rows * blocks // 2
+        np.ldexp(shift, size), np.ldexp(sums, size), np.ldexp(squares, 2 * size), n_rows
     )
     if not np.isfinite(rank).all():
         raise ConstantSeriesError(
             location="returns",
             found="a trial whose variance in some half is lost in rounding",
         )
+    inside, outside = (_ratio_of_score(score, n_rows) for score in (inside, outside))
     share = rank / (n_trials + 1.0)
     logits = np.log(share / (1.0 - share))
     slope, intercept = _regression(inside, outside)
@@ -145,15 +152,23 @@ def pbo_cscv(returns: ArrayLike, n_blocks: int = 16) -> OverfitProbability:
     )
 
 
-def _refuse_flat_halves(used: FloatArray, n_blocks: int) -> None:
-    """Refuse a trial that is constant, up to rounding, over half of the blocks."""
-    half = n_blocks // 2
-    parts = used.reshape(n_blocks, -1, used.shape[1])
-    slack = ROUNDING * np.max(np.abs(used), axis=0)
-    flat = np.ptp(parts, axis=1) <= slack
+def _ratio_of_score(score: FloatArray, n_rows: int) -> FloatArray:
+    """Mean over sample standard deviation, from ``mean |mean| / sum of squares``."""
+    ratio: FloatArray = np.copysign(np.sqrt(np.abs(score) * (n_rows - 1)), score)
+    return ratio
+
+
+def _refuse_flat_halves(spread: FloatArray, mean: FloatArray) -> None:
+    """Refuse a trial that is constant, up to rounding, over half of the blocks.
+
+    Both arrays have shape (n_blocks, n_trials): range and mean of each block.
+    """
+    half = spread.shape[0] // 2
+    slack = ROUNDING * np.max(np.abs(mean), axis=0)
+    flat = spread <= slack
     for trial in np.flatnonzero(np.count_nonzero(flat, axis=0) >= half):
-        levels = np.sort(parts[flat[:, trial], 0, trial])
-        if (levels[half - 1 :] - levels[: levels.size - half + 1] <= slack[trial]).any():
+        levels = np.sort(mean[flat[:, trial], trial])
+        if (levels[half - 1 :] - levels[: levels.size - half + 1] <= 4 * slack[trial]).any():
             raise ConstantSeriesError(
                 location=f"returns, trial {trial}", found="equal returns over half of the blocks"
             )

@@ -134,10 +134,12 @@ def stationary_bootstrap_indices(
     block = positive_number(mean_block, location="mean_block")
     if block < 1:
         raise ParameterRangeError(location="mean_block", found=block, expected="at least 1")
-    starts_block = generator.random((count, n)) < 1.0 / block
-    starts_block[:, 0] = True
-    position = np.arange(n)
-    block_start = np.maximum.accumulate(np.where(starts_block, position, 0), axis=1)
-    origin = np.take_along_axis(generator.integers(0, n, (count, n)), block_start, axis=1)
-    indices: IntArray = (origin + position - block_start) % n
-    return indices
+    starts = generator.random((count, n)) < 1.0 / block
+    starts[:, 0] = True
+    where = np.flatnonzero(starts)
+    lengths = np.diff(where, append=starts.size)
+    # Each block counts up from its origin; a row of the result is a row of `starts`.
+    offset = generator.integers(0, n, where.size) - where
+    indices = np.arange(starts.size) + np.repeat(offset, lengths)
+    indices[indices >= n] -= n
+    return indices.reshape(count, n)

@@ -74,6 +74,11 @@ def complete_matrix(values: ArrayLike, *, needed: int = 1, location: str) -> Flo
     return _complete(matrix, needed=needed, location=location)
 
 
+def as_matrix(values: ArrayLike, *, location: str) -> FloatArray:
+    """Return a matrix whose values the caller checks; shape (n_periods, n_columns)."""
+    return _as_floats(values, ndim=2, location=location)
+
+
 def is_constant(values: FloatArray, *, size: float = 0.0) -> bool:
     """Whether a series does not vary by more than float64 rounding.
 

@@ -1,8 +1,4 @@
-"""Reference cases whose form differs from the library's: one small adapter each.
-
-A case may ask for both of two conventions at once, for several calls in one, or describe
-its data in words. Nothing is computed here that the library does not compute.
-"""
+"""Cases of the backtest statistics: two conventions at once, or several calls in one."""
 
 import math
 import re
