@@ -76,8 +76,8 @@ def _panel(returns: Floats, seed: int) -> BarPanel:
     """Bars around a price path; symbol 0 splits two for one in the middle."""
     rng = np.random.default_rng(seed)
     n_bars, n_symbols = returns.shape
-    adjusted: Floats = np.cumprod(1.0 + returns, axis=0)
-    adjusted *= 40.0
+    adjusted = np.full(returns.shape, 40.0)
+    adjusted *= np.cumprod(1.0 + returns, axis=0)
     unsplit = np.ones_like(adjusted)
     unsplit[: n_bars // 2, 0] = 2.0
     opened = adjusted / (1.0 + returns * rng.uniform(0.0, 1.0, returns.shape))
