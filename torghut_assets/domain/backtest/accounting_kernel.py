@@ -22,6 +22,10 @@ BAR_FIELDS = 11
 CONTRIBUTION, SYMBOL_COST, SYMBOL_TURNOVER, MAX_WEIGHT, TRADED_NOTIONAL = range(5)
 SYMBOL_FIELDS = 5
 
+DUST = 1e-13
+"""A smaller trade, as a fraction of equity, is rounding and not an order. Without this a last
+bit would start a cooldown or a cancellation."""
+
 
 class KernelMarket(NamedTuple):
     """Arrays of `costs.Conditions`; `liquidity` and `volatility` may be of shape (0, 0)."""
@@ -135,9 +139,10 @@ def run_account(  # noqa: PLR0912, PLR0915 - one loop, read top to bottom; calls
                 forgotten[i] = np.nan
             if rules.cooldown > 0 and bar - last_trade[i] <= rules.cooldown:
                 goal = _cooled(goal, drifted, working[i])
-            if abs(goal - drifted) < rules.min_trade and goal != 0.0:
-                goal = drifted
             size = abs(goal - drifted)
+            if size < DUST or (size < rules.min_trade and goal != 0.0):
+                goal = drifted
+                size = 0.0
             ordered += size
             # Fill.
             share = 0.0
