@@ -105,6 +105,15 @@ class RegisterFile:
         with self._connected() as connection:
             return _select_after(connection, sequence)
 
+    def require_anchored(self) -> None:
+        """Refuse a register that contradicts its anchor; costs two rows, not all of them."""
+        anchor = self.read_anchor()
+        if self.path.is_file():
+            with self._connected() as connection:
+                self._checked_head(connection, anchor)
+        elif finding := check_head(anchor, 0, None):
+            raise TrialRegisterBrokenError(str(self.path), finding)
+
     def guards_intact(self) -> bool:
         """Whether table and triggers are as this project makes them."""
         if not self.path.is_file():

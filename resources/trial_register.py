@@ -188,7 +188,16 @@ class TrialRegister:
         return outcome
 
     def require_open(self, ticket: TrialTicket) -> None:
-        """Refuse a ticket that is not of this register, or that has ended."""
+        """Refuse a ticket that is not of this register, or that has ended.
+
+        Raises
+        ------
+        TicketNotOpenError
+            If it is not, or has.
+        TrialRegisterBrokenError
+            If the register contradicts its anchor.
+        """
+        self._file.require_anchored()
         self._require_open(ticket, self._file)
 
     def burn_holdout(self, ticket: TrialTicket, window: HoldoutWindow) -> HoldoutReceipt:
