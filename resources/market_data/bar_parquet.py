@@ -14,7 +14,6 @@ from torghut_assets.domain.snapshots.errors import SourceUnreadableError
 from torghut_assets.domain.snapshots.quality import SnapshotWindow
 from torghut_assets.domain.snapshots.schema import (
     BAR_SCHEMA,
-    NUMBERS,
     STORED_BAR_SCHEMA,
     schema_problem,
 )
@@ -130,12 +129,3 @@ def inside(batch: pa.RecordBatch, window: SnapshotWindow) -> pa.RecordBatch:
         wanted = pc.and_(wanted, pc.is_in(symbols, value_set=pa.array(window.symbols)))
     wanted = pc.fill_null(wanted, True)
     return batch if pc.all(wanted).as_py() else batch.filter(wanted)
-
-
-def in_bar_order(batch: pa.RecordBatch, symbols: pa.Array, times: pa.Array) -> pa.RecordBatch:
-    """Put columns of any order into that of the schema, with `close` for a missing adjustment."""
-    names = set(batch.schema.names)
-    columns = [
-        batch.column(name if name in names else "close").cast(pa.float64()) for name in NUMBERS
-    ]
-    return pa.record_batch([symbols, times, *columns], names=BAR_SCHEMA.names)

@@ -42,19 +42,19 @@ def open_source(universe: Universe) -> BarSource:
     settings = universe.source
     source: BarSource
     if isinstance(settings, EmbeddedSettings):
-        from torghut_assets.resources.market_data.embedded import EmbeddedSource  # noqa: PLC0415
+        from torghut_assets.resources.market_data.embedded import EmbeddedSource
 
         source = EmbeddedSource(settings.dataset)
     elif isinstance(settings, FolderSettings):
-        from torghut_assets.resources.market_data.folder import FolderSource  # noqa: PLC0415
+        from torghut_assets.resources.market_data.folder import FolderSource
 
         source = FolderSource(settings)
     elif isinstance(settings, LeanSettings):
-        from torghut_assets.resources.market_data.lean import LeanSource  # noqa: PLC0415
+        from torghut_assets.resources.market_data.lean import LeanSource
 
         source = LeanSource(settings)
     else:
-        from torghut_assets.resources.market_data.alpaca import AlpacaSource  # noqa: PLC0415
+        from torghut_assets.resources.market_data.alpaca import AlpacaSource
 
         source = AlpacaSource.from_environment(settings)
     return source

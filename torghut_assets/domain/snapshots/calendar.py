@@ -1,6 +1,7 @@
 """Exchange sessions as plain arrays, and the gaps of a date series against them."""
 
 import datetime as dt
+import functools
 from dataclasses import dataclass
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -49,6 +50,7 @@ class ExchangeSessions:
         return int(high - low)
 
 
+@functools.lru_cache(maxsize=16)
 def load_sessions(calendar: str, first: dt.date, last: dt.date) -> ExchangeSessions:
     """Sessions of an exchange from `first` to `last`, both included.
 
@@ -57,8 +59,8 @@ def load_sessions(calendar: str, first: dt.date, last: dt.date) -> ExchangeSessi
     BadInputError
         If the calendar is unknown, or the dates are outside what it covers.
     """
-    import exchange_calendars  # noqa: PLC0415 - half a second, only when bars are checked
-    from exchange_calendars import errors  # noqa: PLC0415
+    import exchange_calendars
+    from exchange_calendars import errors
 
     if last > _LAST_DATE or last < first:
         raise BadInputError(
