@@ -9,7 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from torghut_assets.domain.gates.evidence import GateEvidence, Problem, UnusableEvidenceError
+from torghut_assets.domain.gates.evidence import (
+    GateEvidence,
+    Problem,
+    UnusableEvidenceError,
+    number,
+    record_of,
+)
 from torghut_assets.domain.gates.readings import Found
 from torghut_assets.domain.records import round_significant
 
@@ -82,3 +88,32 @@ def measure(measurement: Measurement, evidence: GateEvidence) -> Reading:
     below_zero = value < measurement.lowest and measurement.lowest == 0.0
     problem = Problem.WRONG_SIGN if below_zero else Problem.IMPOSSIBLE_VALUE
     return Reading(value, problem, found.details)
+
+
+class Scale(NamedTuple):
+    """Unit, which way is better, and the values that can exist."""
+
+    unit: Unit
+    better: Better
+    span: tuple[float, float]
+
+
+def computed(
+    name: str,
+    scale: Scale,
+    records: tuple[str, ...],
+    read: Callable[[GateEvidence], Found],
+    meaning: str,
+) -> Measurement:
+    """Make a measurement that one function of `readings` computes."""
+    return Measurement(name, scale.unit, scale.better, *scale.span, records, meaning, read)
+
+
+def field_of(name: str, scale: Scale, path: str, meaning: str) -> Measurement:
+    """Make a measurement that is one field of one record: `<record>.<attributes>`."""
+    record, _, attributes = path.partition(".")
+
+    def read(evidence: GateEvidence) -> Found:
+        return Found(number(record_of(evidence, record), attributes))
+
+    return computed(name, scale, (record,), read, meaning)
