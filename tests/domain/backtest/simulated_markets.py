@@ -106,7 +106,11 @@ def random_prices(seed, n_bars=200, n_symbols=4, drift=0.001, holes=0.0):
     return prices
 
 
-POINTS = tuple({"lookback": lookback, "invert": False} for lookback in (10, 5, 20, 40)) + (
+POINTS = (
+    {"lookback": 10, "invert": False},
+    {"lookback": 5, "invert": False},
+    {"lookback": 20, "invert": False},
+    {"lookback": 40, "invert": False},
     {"lookback": 10, "invert": True},
 )
 
@@ -145,10 +149,5 @@ def walk_forward(seed=1, points=POINTS, the_plan=None, n_bars=200):
 INPUTS = EvaluationInputs(
     candidate_id="momentum-test",
     snapshot_id="made-up@2020-12-31",
-    spec_digest="a" * 64,
-    build_digest="b" * 64,
-    manifest_digest="c" * 64,
-    cost_model_digest="d" * 64,
-    risk_limits_digest="e" * 64,
-    settings_digest="f" * 64,
+    **{name: "a" * 64 for name in EvaluationInputs.model_fields if name.endswith("_digest")},
 )

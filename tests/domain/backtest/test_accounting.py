@@ -167,7 +167,7 @@ def test_the_weights_given_are_not_changed():
 
 
 def test_warming_up_runs_both_kernels():
-    from torghut_assets.domain.backtest import accounting_kernel as kernel  # noqa: PLC0415
+    from torghut_assets.domain.backtest import accounting_kernel as kernel
 
     warm_up_kernels()
     assert kernel.run_account.signatures

@@ -5,8 +5,7 @@ Built once per snapshot by `market_arrays`. A missing bar (NaN price) is no trad
 positive and finite, and negative or infinite volumes, are refused.
 """
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -53,10 +52,6 @@ class MarketArrays:
     def n_symbols(self) -> int:
         """Number of symbols."""
         return len(self.symbols)
-
-    def with_returns(self, returns: Floats, volatility: Floats) -> Self:
-        """Return the same market with other returns and volatilities (a stress scenario)."""
-        return replace(self, returns=returns, volatility=volatility)
 
 
 def market_arrays(bars: BarPanel, volatility_window_bars: int) -> MarketArrays:
