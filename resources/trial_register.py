@@ -139,28 +139,18 @@ class TrialRegister:
     ) -> TrialOutcome:
         """Write the result of a ticket, with the earlier trials that it correlates with.
 
-        Parameters
-        ----------
-        ticket : TrialTicket
-            Opened by this process and not ended.
-        result_digest : str
-            Digest of the record that was made under the ticket.
-        returns : StoredReturns, optional
-            Needed where the record is a backtest: a renamed copy of an earlier strategy is
-            found by its returns.
+        `result_digest` names the record that was made under the ticket. A backtest gives its
+        `returns`: a renamed copy of an earlier strategy is found by them.
 
         Raises
         ------
         TicketNotOpenError
             If the ticket is not of this register or has ended.
         """
-        measured: dict[int, float | None] = {}
-        if returns:  # without the lock: it may take a while
-            measured = self._correlate(self.entries(), ticket, returns, measured)
+        measured = self._correlations(ticket, returns, {})  # without the lock: it may take long
         with self._appending() as session:
             self._require_open(ticket, session)
-            if returns:  # again with it: others may have finished meanwhile
-                measured = self._correlate(self.entries(), ticket, returns, measured)
+            measured = self._correlations(ticket, returns, measured)  # with those finished since
             correlated = tuple(
                 CorrelatedTicket(ticket_sequence=sequence, correlation=value)
                 for sequence, value in sorted(measured.items())
@@ -231,17 +221,15 @@ class TrialRegister:
     def acknowledge(self, sequence: int, *, by: str, reason: str) -> Acknowledgement:
         """Answer for a relocation of the register, for good and visibly."""
         with self._appending() as session:
-            rows = session.rows_after(0)
-            known = {row.sequence: read_entry(row) for row in rows}
-            if not isinstance(known.get(sequence), RegisterRelocation):
+            row = next(iter(session.rows_after(sequence - 1)), None)
+            if row is None or not isinstance(read_entry(row), RegisterRelocation):
                 raise BadInputError(
                     location="trial register entry",
                     found=str(sequence),
                     expected="the sequence of a relocation; see `torghut trials verify`",
                 )
-            entry = Acknowledgement(
-                **self._next(session), subject_sequence=sequence, by=by, reason=reason
-            )
+            position = self._next(session)
+            entry = Acknowledgement(**position, subject_sequence=sequence, by=by, reason=reason)
             session.append(entry)
         return entry
 
@@ -264,20 +252,15 @@ class TrialRegister:
     def _is_another_file(self, anchor: TrialAnchor) -> bool:
         return anchor.sequence > 0 and anchor.file_id != self._file.file_id()
 
-    def _correlate(
-        self,
-        entries: tuple[RegisterEntry, ...],
-        ticket: TrialTicket,
-        returns: StoredReturns,
-        known: dict[int, float | None],
+    def _correlations(
+        self, ticket: TrialTicket, returns: StoredReturns | None, known: dict[int, float | None]
     ) -> dict[int, float | None]:
+        if returns is None:
+            return {}
+        own, load = returns.load(returns.digest), returns.load
+        overlap = self.policy.min_overlap_bars
         return correlations_with_earlier(
-            entries,
-            ticket,
-            returns.load(returns.digest),
-            returns.load,
-            min_overlap=self.policy.min_overlap_bars,
-            known=known,
+            self.entries(), ticket, own, load, min_overlap=overlap, known=known
         )
 
     def _require_open(self, ticket: TrialTicket, source: Appending | RegisterFile) -> None:
