@@ -65,10 +65,31 @@ def sharpe_per_bar(returns: Floats) -> float | None:
 
     `None` for fewer than two returns and for returns that do not vary.
     """
-    deviation = _deviation(returns)
-    if deviation is None or deviation == 0.0:
-        return None
-    return float(returns.mean()) / deviation
+    ratio = float(sharpe_ratios(returns[np.newaxis])[0])
+    return None if np.isnan(ratio) else ratio
+
+
+def sharpe_ratios(returns: Floats) -> Floats:
+    """Sharpe ratio per bar of many series at once.
+
+    Parameters
+    ----------
+    returns : ndarray of float64, shape (n_series, n_bars)
+        Made contiguous, so that a series' ratio does not depend on its neighbours.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_series,)
+        NaN where `sharpe_per_bar` is `None`.
+    """
+    rows = np.ascontiguousarray(returns)
+    ratios = np.full(len(rows), np.nan)
+    if rows.shape[1] < 2:
+        return ratios
+    deviation = rows.std(axis=1, ddof=1)
+    varies = deviation > _FLAT * np.abs(rows).max(axis=1)
+    np.divide(rows.mean(axis=1), deviation, out=ratios, where=varies)
+    return ratios
 
 
 def annualized(per_bar: float | None, periods_per_year: int) -> float | None:

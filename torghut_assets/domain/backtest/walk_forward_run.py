@@ -7,6 +7,7 @@ out-of-sample path is that account, restricted to the test windows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from torghut_assets.domain.backtest.costs import Conditions, CostRates, trading_
 from torghut_assets.domain.backtest.errors import GridRefusedError
 from torghut_assets.domain.backtest.folds import Fold, walk_forward_folds
 from torghut_assets.domain.backtest.market import MarketArrays
-from torghut_assets.domain.backtest.metrics import sharpe_per_bar
+from torghut_assets.domain.backtest.metrics import sharpe_ratios
 from torghut_assets.domain.backtest.records import CostModel, EvaluationSettings, RiskLimits
 from torghut_assets.domain.candidates.records import ParameterValue
 from torghut_assets.domain.candidates.strategy import Floats
@@ -126,12 +127,12 @@ def run_walk_forward(
     declared = simulate(declared_weights, conditions, rules, tested)
     grid_returns = np.empty((len(points), market.n_bars))
     grid_returns[0] = declared.net_return
-    for index, point in enumerate(points):
-        if index > 0:
-            grid_returns[index] = simulate(weights_of(point), conditions, rules).net_return
-        if on_point is not None:
-            on_point(index + 1, len(points))
-
+    _simulate_grid(
+        grid_returns,
+        lambda index: checked_weights(weights_of(points[index]), shape).copy(),
+        lambda weights: simulate(weights, conditions, rules).net_return,
+        on_point,
+    )
     choices = tuple(choose(grid_returns, fold) for fold in folds)
     stitched_weights = _stitch(choices, points, weights_of, declared_weights)
     return WalkForwardRun(
@@ -149,19 +150,42 @@ def run_walk_forward(
     )
 
 
+def _simulate_grid(
+    grid_returns: Floats,
+    weights_at: Callable[[int], Floats],
+    net_returns: Callable[[Floats], Floats],
+    on_point: Progress | None,
+) -> None:
+    """Fill all rows but the first; the plugin decides a point while the last one is simulated.
+
+    The plugin stays on the caller's thread, one call after the other. The simulation, compiled
+    and without the interpreter lock, runs beside it.
+    """
+    n_points = len(grid_returns)
+    if on_point is not None:
+        on_point(1, n_points)
+    with ThreadPoolExecutor(1) as beside:
+        running: Future[Floats] | None = None
+        for index in range(1, n_points + 1):
+            weights = weights_at(index) if index < n_points else None
+            if running is not None:
+                grid_returns[index - 1] = running.result()
+                if on_point is not None:
+                    on_point(index, n_points)
+            running = None if weights is None else beside.submit(net_returns, weights)
+
+
 def choose(grid_returns: Floats, fold: Fold) -> FoldChoice:
     """Pick the point with the highest Sharpe ratio on the fold's train bars, first on ties.
 
     A point whose ratio is undefined never wins; if all are undefined the declared point (index
     0) is kept, with no train ratio.
     """
-    train = fold.train_bars
-    ratios = [sharpe_per_bar(returns) for returns in grid_returns[:, train]]
-    defined = [(ratio, -index) for index, ratio in enumerate(ratios) if ratio is not None]
-    if not defined:
+    ratios = sharpe_ratios(grid_returns[:, fold.train_bars])
+    if np.isnan(ratios).all():
         return FoldChoice(fold=fold, point=0, train_sharpe=None)
-    best, negative_index = max(defined)
-    return FoldChoice(fold=fold, point=-negative_index, train_sharpe=best)
+    best = int(np.nanargmax(ratios))
+    return FoldChoice(fold=fold, point=best, train_sharpe=float(ratios[best]))
 
 
 def _refuse_grid_size(found: int, allowed: int) -> None:
