@@ -27,6 +27,8 @@ from torghut_assets.domain.backtest.statistics_errors import (
 
 _RESAMPLES_AT_ONCE = 128
 _COLUMNS_AT_ONCE = 64
+_TIED = 1e-12
+"""Size relative to the data up to which a resample's statistic ties: it does not exceed."""
 
 
 @dataclass(frozen=True)
@@ -103,13 +105,16 @@ def reality_check_spa(
     spa_statistic = max(0.0, root * float(np.max(mean / omega)))
     threshold = -omega * math.sqrt(2.0 * math.log(math.log(n)) / n)
     centres = np.stack([np.maximum(mean, 0.0), np.where(mean >= threshold, mean, 0.0), mean])
+    largest = np.max(np.abs(differences), axis=0)
+    rc_limit = rc_statistic + _TIED * root * float(np.max(largest))
+    spa_limit = spa_statistic + _TIED * root * float(np.max(largest / omega))
     exceeded = np.zeros(4, dtype=np.int64)
     for first in range(0, indices.shape[0], _RESAMPLES_AT_ONCE):
         means = resample_means(differences, indices[first : first + _RESAMPLES_AT_ONCE])
-        exceeded[0] += np.count_nonzero(root * np.max(means - mean, axis=1) > rc_statistic)
+        exceeded[0] += np.count_nonzero(root * np.max(means - mean, axis=1) > rc_limit)
         for row, centre in enumerate(centres, start=1):
             best = np.maximum(root * np.max((means - centre) / omega, axis=1), 0.0)
-            exceeded[row] += np.count_nonzero(best > spa_statistic)
+            exceeded[row] += np.count_nonzero(best > spa_limit)
     share = exceeded / indices.shape[0]
     return RealityCheck(
         mean_diff=mean,
