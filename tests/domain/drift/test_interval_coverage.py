@@ -68,6 +68,13 @@ def test_heads_and_tails_are_equally_surprising(n, data):
         assert exact_binomial_p(hits, n, 0.5) == pytest.approx(2 * tail, rel=1e-9)
 
 
+@pytest.mark.parametrize(("n", "k", "p"), [(5, 1, 1 / 3), (8, 2, 1 / 3), (9, 0, 0.1), (9, 6, 0.7)])
+def test_two_outcomes_may_be_the_likeliest(n, k, p):
+    """`(n - k) p = (k + 1)(1 - p)`: k and k + 1 are equally likely, so neither is extreme."""
+    assert exact_binomial_p(k, n, p) == pytest.approx(1.0)
+    assert exact_binomial_p(k + 1, n, p) == pytest.approx(1.0)
+
+
 def test_the_binomial_test_is_bounded_in_size():
     with pytest.raises(OutOfRangeError):
         exact_binomial_p(1, 10_000_001, 0.5)

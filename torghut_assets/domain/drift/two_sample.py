@@ -65,7 +65,7 @@ def ks_two_sample(x: ArrayLike, y: ArrayLike) -> KolmogorovSmirnov:
     if max(n, m) <= _EXACT_UP_TO:
         p_value = _exact_tail(n, m, distance)
     else:
-        from scipy.stats import kstwo  # noqa: PLC0415 - rarely needed, slow to import
+        from scipy.stats import kstwo  # late: takes most of a second, rarely needed
 
         p_value = float(kstwo.sf(distance / (n * m), round(n * m / (n + m))))
     return KolmogorovSmirnov(statistic=distance / (n * m), p_value=p_value)

@@ -234,6 +234,6 @@ def expected_vs_realised_shortfall(
 
 def _student_two_sided(t_stat: float, degrees: int) -> float:
     """Two-sided tail probability of Student's t."""
-    from scipy.special import stdtr  # noqa: PLC0415 - kept out of the import of this module
+    from scipy.special import stdtr  # late: keeps SciPy out of the import of this module
 
     return 2.0 * float(stdtr(degrees, -abs(t_stat)))
