@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -14,25 +15,30 @@ from torghut_assets.domain.snapshots.errors import SourceUnreadableError
 from torghut_assets.domain.snapshots.quality import SnapshotWindow
 from torghut_assets.domain.snapshots.schema import (
     BAR_SCHEMA,
+    NUMBERS,
     STORED_BAR_SCHEMA,
     schema_problem,
 )
 
 ROW_GROUP_ROWS: Final = 1_000_000
-_BATCH_ROWS: Final = 1 << 18
+BATCH_ROWS: Final = 1 << 17
 
 
 class BarFileWriter:
     """Write bars as zstd Parquet in row groups of one million.
 
     The bytes depend on the rows and the version of pyarrow only, not on how the rows were
-    cut into batches: every row group is written from one contiguous piece.
+    cut into batches: every row group is written from one contiguous piece. That piece is
+    filled in place, so memory stays at one row group.
     """
 
     def __init__(self, path: Path) -> None:
         self.rows = 0
-        self._waiting: list[pa.Table] = []
-        self._waiting_rows = 0
+        self._filled = 0
+        self._names: dict[str, int] = {}
+        self._codes = np.empty(ROW_GROUP_ROWS, dtype=np.int32)
+        self._times = np.empty(ROW_GROUP_ROWS, dtype=np.int64)
+        self._numbers = {name: np.empty(ROW_GROUP_ROWS) for name in NUMBERS}
         self._writer = pq.ParquetWriter(
             path,
             STORED_BAR_SCHEMA,
@@ -52,30 +58,46 @@ class BarFileWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None and self._waiting_rows:
-            self._flush(self._waiting_rows)
-        self._waiting = []
+        if kind is None and self._filled:
+            self._flush()
         self._writer.close()
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Append bars of schema 1; symbols may be dictionary-encoded."""
-        table = pa.Table.from_batches([batch])
-        self._waiting.append(table.cast(BAR_SCHEMA) if table.schema != BAR_SCHEMA else table)
-        self._waiting_rows += batch.num_rows
-        while self._waiting_rows >= ROW_GROUP_ROWS:
-            self._flush(ROW_GROUP_ROWS)
+        """Append bars of schema 1 without nulls; symbols may be dictionary-encoded."""
+        if any(column.null_count for column in batch.columns):
+            raise ValueError("a null cannot be stored as a bar")
+        symbols = batch.column("symbol")
+        if not pa.types.is_dictionary(symbols.type):
+            symbols = symbols.dictionary_encode()
+        own = [self._names.setdefault(s, len(self._names)) for s in symbols.dictionary.to_pylist()]
+        codes = np.array(own, dtype=np.int32)[symbols.indices.to_numpy()]
+        times = batch.column("time").view(pa.int64()).to_numpy()
+        numbers = {name: batch.column(name).to_numpy() for name in NUMBERS}
+        start = 0
+        while start < len(codes):
+            stop = min(len(codes), start + ROW_GROUP_ROWS - self._filled)
+            place = slice(self._filled, self._filled + stop - start)
+            self._codes[place] = codes[start:stop]
+            self._times[place] = times[start:stop]
+            for name, values in numbers.items():
+                self._numbers[name][place] = values[start:stop]
+            self._filled += stop - start
+            start = stop
+            if self._filled == ROW_GROUP_ROWS:
+                self._flush()
 
-    def _flush(self, rows: int) -> None:
-        waiting = pa.concat_tables(self._waiting)
-        piece = (
-            waiting.slice(0, rows)
-            .combine_chunks()
-            .replace_schema_metadata(STORED_BAR_SCHEMA.metadata)
-        )
-        self._writer.write_table(piece, row_group_size=ROW_GROUP_ROWS)
-        self.rows += rows
-        self._waiting_rows -= rows
-        self._waiting = [waiting.slice(rows)] if self._waiting_rows else []
+    def _flush(self) -> None:
+        rows = slice(0, self._filled)
+        symbols = pa.DictionaryArray.from_arrays(self._codes[rows], list(self._names))
+        columns = [
+            symbols.cast(pa.string()),
+            pa.array(self._times[rows]).view(BAR_SCHEMA.field("time").type),
+            *(pa.array(self._numbers[name][rows]) for name in NUMBERS),
+        ]
+        table = pa.Table.from_arrays(columns, schema=STORED_BAR_SCHEMA)
+        self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+        self.rows += self._filled
+        self._filled = 0
 
 
 @contextmanager
@@ -92,15 +114,31 @@ def reading(location: str) -> Iterator[None]:
         ) from error
 
 
-def read_bar_file(path: Path, *, row_groups: list[int] | None = None) -> Iterator[pa.RecordBatch]:
-    """Read a Parquet file of bars piece by piece, symbols as a dictionary.
+@contextmanager
+def opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file whose `symbol` column, if it has one, is read as a dictionary.
+
+    Raises
+    ------
+    SourceUnreadableError
+        If the file cannot be opened, or breaks off while it is read inside the block.
+    """
+    with reading(path.name):
+        metadata = pq.read_metadata(path)
+        encoded = ["symbol"] if "symbol" in metadata.schema.names else None
+        with pq.ParquetFile(path, metadata=metadata, read_dictionary=encoded) as file:
+            yield file
+
+
+def read_bar_file(path: Path) -> Iterator[pa.RecordBatch]:
+    """Read a Parquet file of bars piece by piece.
 
     Raises
     ------
     SourceUnreadableError
         If the file is torn, or not in bar schema 1.
     """
-    with reading(path.name), pq.ParquetFile(path, read_dictionary=["symbol"]) as file:
+    with opened(path) as file:
         problem = schema_problem(file.schema_arrow)
         if problem is not None:
             raise SourceUnreadableError(
@@ -109,9 +147,7 @@ def read_bar_file(path: Path, *, row_groups: list[int] | None = None) -> Iterato
                 expected="bar schema 1",
                 action="docs/data-sources.md lists the columns.",
             )
-        yield from file.iter_batches(
-            batch_size=_BATCH_ROWS, row_groups=row_groups, columns=BAR_SCHEMA.names
-        )
+        yield from file.iter_batches(batch_size=BATCH_ROWS)
 
 
 def inside(batch: pa.RecordBatch, window: SnapshotWindow) -> pa.RecordBatch:

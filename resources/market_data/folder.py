@@ -12,10 +12,14 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pyarrow import csv
 from torghut_assets.resources.artifact_store import digest_of_file
-from torghut_assets.resources.market_data.bar_parquet import inside, reading
+from torghut_assets.resources.market_data.bar_parquet import (
+    BATCH_ROWS,
+    inside,
+    opened,
+    reading,
+)
 
 from torghut_assets.domain.digests import canonical_json, sha256_hex
 from torghut_assets.domain.snapshots.errors import SourceUnreadableError
@@ -25,7 +29,6 @@ from torghut_assets.domain.snapshots.schema import BAR_SCHEMA, NUMBERS, VERSION_
 from torghut_assets.domain.snapshots.universes import FolderSettings
 
 _MAX_CSV_BYTES: Final = 128 << 20
-_BATCH_ROWS: Final = 1 << 18
 _OPTIONAL: Final = frozenset({"symbol", "adjusted_close"})
 _TIME: Final = BAR_SCHEMA.field("time").type
 _SYMBOLS: Final = pa.dictionary(pa.int32(), pa.string())
@@ -98,13 +101,13 @@ def _sorted_by_symbol(files: tuple[Path, ...]) -> bool:
     """Whether symbols never go back, from the symbol columns alone."""
     last = ""
     for path in files:
-        with reading(path.name), pq.ParquetFile(path, read_dictionary=["symbol"]) as file:
+        with opened(path) as file:
             if "symbol" not in file.schema_arrow.names:
                 if path.stem < last:
                     return False
                 last = path.stem
                 continue
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=["symbol"]):
+            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=["symbol"]):
                 runs = pc.run_end_encode(batch.column(0).cast(pa.string())).values
                 names = [last, *(name or "" for name in runs.to_pylist())]
                 if names != sorted(names):
@@ -115,7 +118,7 @@ def _sorted_by_symbol(files: tuple[Path, ...]) -> bool:
 
 def _parquet(path: Path, frequency: Frequency, symbol: str | None) -> Iterator[pa.RecordBatch]:
     """Batches of a Parquet file; with `symbol` only the row groups that may hold it."""
-    with reading(path.name), pq.ParquetFile(path, read_dictionary=["symbol"]) as file:
+    with opened(path) as file:
         names = file.schema_arrow.names
         if symbol is not None and "symbol" not in names and path.stem != symbol:
             return
@@ -128,7 +131,7 @@ def _parquet(path: Path, frequency: Frequency, symbol: str | None) -> Iterator[p
             for group in range(file.metadata.num_row_groups)
             if symbol is None or _may_hold(file.metadata.row_group(group), names, symbol)
         ]
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=groups, columns=columns):
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=groups, columns=columns):
             yield _conform(batch, path, frequency)
 
 

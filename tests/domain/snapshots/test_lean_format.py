@@ -117,9 +117,18 @@ def test_a_cut_knows_nothing_of_later_splits():
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"20140101,1\n", b"nonsense,1,1\n", b"20140101,x,1\n", b"20140101,0,1\n", b"20140101,1,-1\n",
-     b"20140101,1,1\n20140101,1,1\n", b"\xff\xfe\n", b"20140101,nan,1\n"],
-)  # fmt: skip
+    [
+        b"",
+        b"20140101,1\n",
+        b"nonsense,1,1\n",
+        b"20140101,x,1\n",
+        b"20140101,0,1\n",
+        b"20140101,1,-1\n",
+        b"20140101,1,1\n20140101,1,1\n",
+        b"\xff\xfe\n",
+        b"20140101,nan,1\n",
+    ],
+)
 def test_a_damaged_factor_file_is_refused(payload):
     with pytest.raises(SourceUnreadableError):
         parse_factor_file(payload, location="f.csv")

@@ -1,4 +1,5 @@
 import datetime as dt
+import itertools
 
 import numpy as np
 import pyarrow as pa
@@ -309,7 +310,7 @@ def test_the_report_does_not_depend_on_how_rows_are_cut(cuts, frequency):
     as_of = WEEKDAYS[N - 1] if frequency == "1d" else WEEKDAYS[3]
     options = {"symbols": ("AAA", "BBB"), "frequency": frequency, "as_of": as_of}
     edges = [0, *sorted(cuts), 80]
-    cut = [table.slice(a, b - a) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    cut = [table.slice(a, b - a) for a, b in itertools.pairwise(edges)]
     assert check(*cut, **options) == check(table, **options)
 
 

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,7 +20,7 @@ def batch(close, symbol="AAA"):
 
 def cut(whole, places):
     edges = [0, *sorted(places), whole.num_rows]
-    return [whole.slice(a, b - a) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [whole.slice(a, b - a) for a, b in itertools.pairwise(edges)]
 
 
 CUTS = st.sets(st.integers(0, 30), max_size=5)
