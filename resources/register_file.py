@@ -58,10 +58,16 @@ class RegisterBusyError(TorghutError):
 
 
 class RegisterUnreadableError(EvidenceError):
-    """The register's file is not a register."""
+    """The register's file is not a register, or cannot be read and written."""
 
-    def __init__(self, location: str, problem: str) -> None:
-        super().__init__(f"{location}: {problem}. Restore the trial register from a backup.")
+    def __init__(self, location: str, error: sqlite3.DatabaseError) -> None:
+        ruined = (error.sqlite_errorcode & 0xFF) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        action = (
+            "Restore the trial register from a backup."
+            if ruined
+            else "Nothing was written. See that the file and its folder are writable, with space."
+        )
+        super().__init__(f"{location}: {error}. {action}")
 
 
 class Appending:
@@ -229,12 +235,10 @@ class RegisterFile:
             ) as connection:
                 connection.execute("PRAGMA synchronous = EXTRA")
                 yield connection
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-                raise RegisterBusyError(str(self.path)) from error
-            raise RegisterUnreadableError(str(self.path), str(error)) from error
         except sqlite3.DatabaseError as error:
-            raise RegisterUnreadableError(str(self.path), str(error)) from error
+            if (error.sqlite_errorcode & 0xFF) == sqlite3.SQLITE_BUSY:
+                raise RegisterBusyError(str(self.path)) from error
+            raise RegisterUnreadableError(str(self.path), error) from error
 
 
 def _select_after(connection: sqlite3.Connection, sequence: int) -> list[RegisterRow]:

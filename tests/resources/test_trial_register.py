@@ -1,4 +1,5 @@
 import datetime as dt
+import fcntl
 import json
 import multiprocessing
 import os
@@ -6,12 +7,18 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from torghut_assets.resources import register_file
 from torghut_assets.resources.artifact_store import ArtifactStore
-from torghut_assets.resources.register_file import RegisterFile, RegisterUnreadableError
+from torghut_assets.resources.register_file import (
+    RegisterBusyError,
+    RegisterFile,
+    RegisterUnreadableError,
+)
 from torghut_assets.resources.trial_claims import hand_out_count, verify_claims
 from torghut_assets.resources.trial_register import (
     StoredReturns,
@@ -169,6 +176,38 @@ def test_a_file_that_is_no_database_is_refused_by_name(register, tmp_path):
         with pytest.raises(RegisterUnreadableError, match=r"trials\.sqlite") as caught:
             call()
         assert caught.value.exit_code == 3
+
+
+def test_a_ticket_that_could_not_be_written_leaves_no_trace(register, tmp_path):
+    run(register)
+    with sqlite3.connect(tmp_path / "ledger" / "trials.sqlite") as database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON entries "
+            "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+    with pytest.raises(RegisterUnreadableError, match="Nothing was written"):
+        register.open_ticket(trial())
+    with sqlite3.connect(tmp_path / "ledger" / "trials.sqlite") as database:
+        database.execute("DROP TRIGGER full")
+    assert run(register).sequence == 3
+    assert codes(register) == []
+
+
+@pytest.mark.parametrize("held", ["lock file", "database"])
+def test_a_register_that_others_keep_locked_is_named(register, tmp_path, monkeypatch, held):
+    run(register)
+    monkeypatch.setattr(register_file, "_WAIT_SECONDS", 0.05)
+    with (
+        (tmp_path / "anchors" / "trials.json.lock").open("ab") as lock,
+        closing(sqlite3.connect(tmp_path / "ledger" / "trials.sqlite")) as database,
+    ):
+        if held == "lock file":
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        else:
+            database.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(RegisterBusyError, match="another process"):
+            register.open_ticket(trial())
+    assert run(register).sequence == 3
 
 
 def test_nothing_is_appended_to_a_register_that_lost_its_tail(register, tmp_path):

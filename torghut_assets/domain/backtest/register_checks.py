@@ -94,6 +94,14 @@ def verify_register(
     tuple of RegisterFinding
         Empty if there is nothing to say; in order of the register, then the anchor.
     """
+    findings, _ = _inspect(rows, anchor)
+    return tuple(findings)
+
+
+def _inspect(
+    rows: Sequence[RegisterRow], anchor: TrialAnchor | None
+) -> tuple[list[RegisterFinding], list[RegisterEntry]]:
+    """All findings, and the entries that could be read."""
     findings: list[RegisterFinding] = []
     entries: list[RegisterEntry] = []
     previous = GENESIS_DIGEST
@@ -115,7 +123,7 @@ def verify_register(
         previous = actual
     findings.extend(_check_anchor(rows, anchor))
     findings.extend(_check_story(entries))
-    return tuple(findings)
+    return findings, entries
 
 
 def read_register(
@@ -128,10 +136,11 @@ def read_register(
     TrialRegisterBrokenError
         With the first finding that is `broken`.
     """
-    for finding in verify_register(rows, anchor):
+    findings, entries = _inspect(rows, anchor)
+    for finding in findings:
         if finding.severity == "broken":
             raise TrialRegisterBrokenError(location, finding)
-    return tuple(read_entry(row) for row in rows)
+    return tuple(entries)
 
 
 def check_head(
