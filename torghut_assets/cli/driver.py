@@ -223,8 +223,10 @@ def _following(
 def _own_error(error: BaseException) -> BaseException:
     """Return the refusal of ours that a Dagster error was raised from, if there is one."""
     link: BaseException | None = error
-    while link is not None:
+    seen: set[int] = set()  # Dagster's chains can be circular
+    while link is not None and id(link) not in seen:
         if isinstance(link, TorghutError):
             return link
+        seen.add(id(link))
         link = link.__cause__ or link.__context__
     return error

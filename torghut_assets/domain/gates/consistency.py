@@ -136,7 +136,6 @@ def _build(evidence: GateEvidence) -> list[str]:
     pairs = (
         ("strategy.type", "strategy_type"),
         ("strategy.version", "strategy_version"),
-        ("parameters", "parameters"),
     )
     found = _differs(
         "strategy_build cites candidate_spec",
@@ -147,6 +146,16 @@ def _build(evidence: GateEvidence) -> list[str]:
         found += _differs(
             f"candidate_spec.{in_spec} is", attribute(spec, in_spec), attribute(build, in_build)
         )
+    return found + _parameters(attribute(spec, "parameters"), attribute(build, "parameters"))
+
+
+def _parameters(declared: object, built: object) -> list[str]:
+    """Compare parameters: the build adds the plugin's defaults and changes nothing."""
+    if not isinstance(declared, dict) or not isinstance(built, dict):
+        return ["parameters of candidate_spec or strategy_build are not a mapping"]
+    found = []
+    for name, value in declared.items():
+        found += _differs(f"candidate_spec.parameters.{name} is", value, built.get(name))
     return found
 
 
