@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated_markets import bar_panel, cost_model, random_prices
 
@@ -51,6 +51,7 @@ def test_impossible_volatility_or_participation_is_refused(bad):
     weight=st.floats(0.01, 1),
     volume=st.floats(1e6, 1e9),
 )
+@settings(deadline=None)  # the first example loads the kernel
 def test_the_account_pays_this_formula(volatility, weight, volume):
     conditions = Conditions(
         np.zeros((2, 1)), np.full((2, 1), volume), np.full((2, 1), volatility), RATES

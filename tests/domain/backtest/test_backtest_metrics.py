@@ -61,6 +61,7 @@ def test_costs_and_turnover_are_per_year():
 
 
 @given(RETURNS)
+@examples(deadline=None)
 def test_moments_agree_with_scipy(returns):
     if sharpe_per_bar(returns) is None or np.ptp(returns) < 1e-6:
         return
@@ -70,6 +71,7 @@ def test_moments_agree_with_scipy(returns):
 
 
 @given(RETURNS)
+@examples(deadline=None)
 def test_drawdown_is_the_worst_fall_between_any_two_points(returns):
     equity = np.concatenate([[1.0], equity_curve(returns)])
     worst = max(
