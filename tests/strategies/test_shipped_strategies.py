@@ -223,7 +223,7 @@ def test_a_thousand_points_on_twenty_names_are_affordable(strategy):
     parameters = strategy.parameters_type()
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         strategy.target_weights(bars, parameters)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     assert min(times) < 0.015

@@ -31,6 +31,7 @@ TESTS = (
     "stale_symbols_get_no_weight",
     "gross_within_limit",
     "declared_features_suffice",
+    "other_points_keep_the_contract",
 )
 
 
@@ -167,9 +168,9 @@ def test_changing_the_future_shows_look_ahead_too(peeking):
     assert "changed_future_changes_nothing" in failures(peeking())
 
 
-def test_a_look_ahead_that_hides_from_truncation_is_found_by_changing_the_future():
+def test_a_peek_only_when_all_bars_are_given_is_found_in_both_ways():
     class KnowsTheRealLength(Good):
-        """Peeks only when it is given all bars, so that no shorter run contradicts it."""
+        """Peeks in a full run only: cut data alone would look clean."""
 
         def raw(self, bars, parameters):
             out = super().raw(bars, parameters)
@@ -177,7 +178,7 @@ def test_a_look_ahead_that_hides_from_truncation_is_found_by_changing_the_future
                 out[:-1] *= np.where(np.nan_to_num(bars.adjusted_close[1:]) > 40.0, 0.9, 1.0)
             return out
 
-    assert set(LOOK_AHEAD_TESTS) <= set(failures(KnowsTheRealLength()))
+    assert set(failures(KnowsTheRealLength())) == set(LOOK_AHEAD_TESTS[:2])
 
 
 def test_the_finding_names_the_panel_the_cut_and_the_row():
@@ -438,6 +439,65 @@ def test_a_plugin_that_reads_everything_may():
         required_features = FEATURES
 
     assert failures(ReadsAll()) == {}
+
+
+# --- other points of the grid --------------------------------------------------------------
+
+
+class Switched(StrategyParameters):
+    lookback_bars: int = Field(default=10, ge=5, le=100, description="Bars of the past return.")
+    fault: Literal["none", "peek", "gross", "nan", "missing", "warm-up", "raise"] = Field(
+        default="none", description="What goes wrong."
+    )
+
+
+class GoodOnlyAtTheDeclaredPoint(Good):
+    parameters_type = Switched
+
+    def target_weights(self, bars, parameters):
+        out = super().target_weights(bars, parameters)
+        if parameters.fault == "peek":
+            out[:-1] *= np.where(np.diff(np.nan_to_num(bars.close), axis=0) > 0, 1.0, 0.5)
+        elif parameters.fault == "gross":
+            out *= 1.5
+        elif parameters.fault == "nan":
+            out[-1, 0] = np.nan
+        elif parameters.fault == "missing":
+            out[np.isnan(bars.close)] = 0.01
+            out[: parameters.lookback_bars] = 0.0
+        elif parameters.fault == "warm-up":
+            out[0, 0] = 0.01
+        elif parameters.fault == "raise":
+            raise OSError("no such point")
+        return out
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("peek", "cut after bar"),
+        ("gross", "a gross of at most 1.0"),
+        ("nan", "all finite"),
+        ("missing", "0 where the bar is missing"),
+        ("warm-up", "0 before bar 30"),
+        ("raise", "OSError: no such point"),
+    ],
+)
+def test_a_fault_behind_another_grid_point_is_found_and_named(fault, words):
+    others = (Switched(lookback_bars=20), Switched(lookback_bars=30, fault=fault))
+    results = run_conformance(GoodOnlyAtTheDeclaredPoint(), Switched(), others)
+    failed = {r.test: r.detail for r in results if r.verdict is not Verdict.PASS}
+    assert set(failed) == {"other_points_keep_the_contract"}
+    assert words in failed["other_points_keep_the_contract"]
+    assert f"Switched(lookback_bars=30, fault='{fault}')" in str(failed)
+
+
+def test_of_a_large_grid_two_hundred_points_are_examined_both_ends_included():
+    good = tuple(Switched(lookback_bars=5 + i % 20) for i in range(299))
+    results = run_conformance(GoodOnlyAtTheDeclaredPoint(), Switched(), good)
+    assert results[-1].detail.startswith("200 of 299 other points")
+    ends = (*good, Switched(fault="gross"))
+    assert run_conformance(GoodOnlyAtTheDeclaredPoint(), Switched(), ends)[-1].verdict == "fail"
 
 
 # --- parameters ---------------------------------------------------------------------------

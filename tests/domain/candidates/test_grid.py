@@ -102,9 +102,9 @@ def test_too_many_combinations_are_refused_without_trying_them(spec_of):
 def test_ten_thousand_points_take_less_than_a_second(spec_of):
     grid = {"fast_bars": list(range(2, 102)), "slow_bars": list(range(200, 300))}
     spec = spec_of({"fast_bars": 2, "slow_bars": 200}, grid)
-    start = time.perf_counter()
+    start = time.process_time()
     points = parameter_points(spec, MovingAverageTrendParameters)
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
     assert len(points) == 10_000
 
 

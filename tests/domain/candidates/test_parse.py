@@ -159,10 +159,10 @@ def test_hidden_characters_are_found_in_keys_and_lists(document):
     ],
 )
 def test_a_hostile_document_is_refused_at_once(payload):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(DocumentRefusedError, match=r"x\.yaml"):
         parse_candidate_spec(payload, location="x.yaml")
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
 
 
 @pytest.mark.parametrize(

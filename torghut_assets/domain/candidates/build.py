@@ -38,8 +38,8 @@ def build_strategy(spec: CandidateSpec, loaded: LoadedStrategy) -> StrategyBuild
             found=f"the plugin {strategy.name} {strategy.version}",
             expected=" ".join(named),
         )
-    declared = parameter_grid(spec, strategy.parameters_type).models[0]
-    results = run_conformance(strategy, declared)
+    declared, *others = parameter_grid(spec, strategy.parameters_type).models
+    results = run_conformance(strategy, declared, tuple(others))
     warm_up = next(r for r in results if r.test == "warm_up_is_stated")
     return StrategyBuild(
         candidate_id=spec.candidate_id,

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from torghut_assets.domain.candidates.examinee import ContractViolationError, Examinee
 from torghut_assets.domain.candidates.look_ahead import check_changed_future, check_truncation
+from torghut_assets.domain.candidates.other_points import check_other_points
 from torghut_assets.domain.candidates.panels import ExaminationPanel, examination_panels
 from torghut_assets.domain.candidates.parameter_bounds import check_parameter_bounds
 from torghut_assets.domain.candidates.records import ConformanceResult
@@ -32,13 +33,19 @@ from torghut_assets.domain.verdicts import Verdict
 MAX_GROSS: Final = 10.0
 """Largest gross limit that a plugin may claim, in multiples of equity."""
 
-LOOK_AHEAD_TESTS: Final = ("truncation_invariance", "changed_future_changes_nothing")
+LOOK_AHEAD_TESTS: Final = (
+    "truncation_invariance",
+    "changed_future_changes_nothing",
+    "other_points_keep_the_contract",
+)
 
 _ROUNDING: Final = 1e-9
 
 
 def run_conformance(
-    strategy: Strategy, parameters: StrategyParameters
+    strategy: Strategy,
+    parameters: StrategyParameters,
+    other_points: tuple[StrategyParameters, ...] = (),
 ) -> tuple[ConformanceResult, ...]:
     """Examine a plugin with one set of parameters.
 
@@ -48,6 +55,8 @@ def run_conformance(
         The plugin; untrusted: it may raise, lie or change what it is given.
     parameters : StrategyParameters
         The declared point of a candidate.
+    other_points : tuple of StrategyParameters
+        The rest of its grid, examined more briefly (`other_points.py`).
 
     Returns
     -------
@@ -59,7 +68,7 @@ def run_conformance(
         examinee = Examinee(strategy, parameters)
     except ContractViolationError as violation:
         results.append(_failed("warm_up_is_stated", violation))
-        return (*results, *_not_run(("inputs_are_not_changed", "returns_weights", *_TESTS)))
+        return (*results, *_not_run(("inputs_are_not_changed", "returns_weights", *_LATER)))
     results.append(
         ConformanceResult(
             test="warm_up_is_stated",
@@ -77,7 +86,7 @@ def run_conformance(
             for panel in panels
         )
     except ContractViolationError as violation:
-        return (*results, _failed("returns_weights", violation), *_not_run(tuple(_TESTS)))
+        return (*results, _failed("returns_weights", violation), *_not_run(_LATER))
     results.append(
         ConformanceResult(
             test="returns_weights",
@@ -87,6 +96,7 @@ def run_conformance(
     )
     for name, test in _TESTS.items():
         results.append(_result(name, lambda test=test: test(examinee, panels, weights)))  # type: ignore[misc]
+    results.append(_result(_OTHER_POINTS, lambda: check_other_points(strategy, other_points)))
     return tuple(results)
 
 
@@ -239,6 +249,9 @@ _TESTS: Final[dict[str, Callable[[Examinee, Panels, Weights], str]]] = {
     "gross_within_limit": _gross_within_limit,
     "declared_features_suffice": _declared_features_suffice,
 }
+
+_OTHER_POINTS: Final = "other_points_keep_the_contract"
+_LATER: Final = (*_TESTS, _OTHER_POINTS)
 
 
 def _stale_cells(close: Floats) -> npt.NDArray[np.bool_]:

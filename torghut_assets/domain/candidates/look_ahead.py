@@ -46,7 +46,7 @@ def check_truncation(
         for t in cut_points(panel.bars.n_bars, examinee.warm_up_bars):
             where = f"{panel.name} panel cut after bar {t}"
             part = examinee.weights(panel.bars.until(t + 1).read_only(), where=where)
-            _expect_same_rows(part, whole[: t + 1], where)
+            expect_same_rows(part, whole[: t + 1], where)
             cuts += 1
     return f"{cuts} cuts on {len(panels)} panels, every row up to each cut the same"
 
@@ -63,13 +63,13 @@ def check_changed_future(
         points = cut_points(panel.bars.n_bars, examinee.warm_up_bars)
         for t in points[:: max(1, len(points) // CHANGED_FUTURES)]:
             where = f"{panel.name} panel with other bars after {t}"
-            other = examinee.weights(_with_another_future(panel.bars, t).read_only(), where=where)
-            _expect_same_rows(other[: t + 1], whole[: t + 1], where)
+            other = examinee.weights(with_another_future(panel.bars, t).read_only(), where=where)
+            expect_same_rows(other[: t + 1], whole[: t + 1], where)
             futures += 1
     return f"{futures} changed futures on {len(panels)} panels, no earlier row changed"
 
 
-def _with_another_future(bars: BarPanel, t: int) -> BarPanel:
+def with_another_future(bars: BarPanel, t: int) -> BarPanel:
     """Change every bar after t: prices halve and swing, volumes shrink, a few go missing."""
     n_later = bars.n_bars - t - 1
     swing = np.where(np.arange(n_later) % 3 == 0, 0.35, 0.65)[:, np.newaxis]
@@ -83,7 +83,8 @@ def _with_another_future(bars: BarPanel, t: int) -> BarPanel:
     return bars.with_fields(changed)
 
 
-def _expect_same_rows(found: Floats, expected: Floats, where: str) -> None:
+def expect_same_rows(found: Floats, expected: Floats, where: str) -> None:
+    """Raise with the first row in which two sets of weights differ by more than `SLACK`."""
     differing = rows_that_differ(found, expected, slack=SLACK)
     if differing.size:
         row = int(differing[0])
