@@ -238,6 +238,12 @@ EDGES: dict[str, tuple[Change, Change]] = {
 
 FALLS_WITH: dict[str, set[str]] = {
     "folds": {"out_of_sample_length", "track_record"},
+    "stress_complete": {
+        "stress_bites",
+        "stress_sharpe",
+        "double_cost_expectancy",
+        "stress_drawdown",
+    },
     "overfit_evidence_chain": {"track_record"},
     "out_of_sample_sharpe": {"sharpe_retention"},
 }

@@ -1,12 +1,13 @@
 """The law of the gates: worse or less evidence never gives a better decision.
 
-12,000 cases in total. Each starts from evidence whose values were moved across their whole
+10,000 cases in total. Each starts from evidence whose values were moved across their whole
 range, so that limits pass and fail in many combinations, spoils it in one to three ways and
 compares every gate before and after. Citations are renewed or left, at random: a bad value in
 consistent records must not help, and neither must records that no longer fit.
 """
 
 import math
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -153,17 +154,25 @@ def assert_not_better(worse: GateReport, before: GateReport) -> None:
     assert verdicts != (Verdict.FAIL, Verdict.PASS)
 
 
-def spoil(
-    evidence: GateEvidence, spoilings: list[Callable[[GateEvidence], GateEvidence]], bind: bool
-) -> None:
-    """Apply the spoilings and hold the decision against the one before."""
-    before = decide(evidence)
+N_STARTS = 400
+STARTS = st.integers(0, N_STARTS - 1)
+
+
+@cache
+def start(number: int) -> tuple[GateEvidence, GateReport]:
+    """Return one of the starting points, the same in every run, and what is decided on it."""
+    draw = random.Random(number)
+    levels = [(draw.randrange(len(PATHS)), draw.random()) for _ in range(number % 6)]
+    evidence = start_from(levels)
+    return evidence, decide(evidence)
+
+
+def spoil(number: int, spoilings: list[Callable[[GateEvidence], GateEvidence]], bind: bool) -> None:
+    """Spoil a starting point and hold the decision against the one before."""
+    evidence, before = start(number)
     for apply in spoilings:
         evidence = apply(evidence)
     assert_not_better(decide(rebound(evidence) if bind else evidence), before)
-
-
-LEVELS = st.lists(st.tuples(st.integers(0, 999), st.floats(0, 1)), max_size=4)
 
 
 def worsened(choice: tuple[int, float]) -> Callable[[GateEvidence], GateEvidence]:
@@ -181,14 +190,14 @@ def worsened(choice: tuple[int, float]) -> Callable[[GateEvidence], GateEvidence
     return apply
 
 
-@settings(max_examples=5_000, deadline=None)
+@settings(max_examples=4_500, deadline=None)
 @given(
-    levels=LEVELS,
+    number=STARTS,
     choices=st.lists(st.tuples(st.integers(0, 999), st.floats(0, 1)), min_size=1, max_size=3),
     bind=st.booleans(),
 )
-def test_a_worse_value_never_helps(levels, choices, bind):
-    spoil(start_from(levels), [worsened(choice) for choice in choices], bind)
+def test_a_worse_value_never_helps(number, choices, bind):
+    spoil(number, [worsened(choice) for choice in choices], bind)
 
 
 def made_hostile(choice: tuple[int, int]) -> Callable[[GateEvidence], GateEvidence]:
@@ -207,16 +216,16 @@ def made_hostile(choice: tuple[int, int]) -> Callable[[GateEvidence], GateEviden
     return apply
 
 
-@settings(max_examples=4_000, deadline=None)
+@settings(max_examples=3_000, deadline=None)
 @given(
-    levels=LEVELS,
+    number=STARTS,
     choices=st.lists(
         st.tuples(st.integers(0, 99_999), st.integers(0, 999)), min_size=1, max_size=3
     ),
     bind=st.booleans(),
 )
-def test_what_is_not_a_number_never_helps(levels, choices, bind):
-    spoil(start_from(levels), [made_hostile(choice) for choice in choices], bind)
+def test_what_is_not_a_number_never_helps(number, choices, bind):
+    spoil(number, [made_hostile(choice) for choice in choices], bind)
 
 
 def broken(choice: tuple[int, int]) -> Callable[[GateEvidence], GateEvidence]:
@@ -252,14 +261,14 @@ def if_present(evidence: GateEvidence, path: str, value: object) -> GateEvidence
     return changed(evidence, path, value) if exists(evidence, path) else evidence
 
 
-@settings(max_examples=3_000, deadline=None)
+@settings(max_examples=2_500, deadline=None)
 @given(
-    levels=LEVELS,
+    number=STARTS,
     choices=st.lists(st.tuples(st.integers(0, 7), st.integers(0, 999)), min_size=1, max_size=3),
     bind=st.booleans(),
 )
-def test_what_is_taken_away_never_helps(levels, choices, bind):
-    spoil(start_from(levels), [broken(choice) for choice in choices], bind)
+def test_what_is_taken_away_never_helps(number, choices, bind):
+    spoil(number, [broken(choice) for choice in choices], bind)
 
 
 @pytest.mark.parametrize("name", [n for n in RECORDS if n != "overfit_diagnostics"])
@@ -283,11 +292,14 @@ def test_no_evidence_at_all_is_a_decision_and_fails():
 
 
 def test_the_law_is_not_vacuous():
-    """The starting points really pass and fail, and spoiling really changes verdicts."""
-    path = OOS + "max_drawdown_fraction"
-    bad = start_from([(PATHS.index(path), 1.0)])
-    good = start_from([(PATHS.index(path), 0.1)])
-    assert decide(bad).gates[2].status is Verdict.FAIL
-    assert decide(good).beyond_paper_verdict is Verdict.PASS
+    """The starting points really pass and fail, in every gate."""
+    reports = [start(number)[1] for number in range(N_STARTS)]
+    for place in range(3):
+        statuses = {report.gates[place].status for report in reports}
+        expected = {Verdict.PASS} if place == 0 else {Verdict.PASS, Verdict.FAIL}
+        assert statuses == expected
+    assert 0.1 < sum(r.verdict is Verdict.PASS for r in reports) / N_STARTS < 0.9
+    failing = next(r for r in reports if r.verdict is Verdict.FAIL)
+    passed = next(r for r in reports if r.verdict is Verdict.PASS)
     with pytest.raises(AssertionError):
-        assert_not_better(decide(good), decide(bad))
+        assert_not_better(passed, failing)

@@ -7,10 +7,11 @@ never a number.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from torghut_assets.domain.backtest.overfit_records import OverfitDiagnostics
 from torghut_assets.domain.backtest.records import (
@@ -210,3 +211,44 @@ def text(owner: object, path: str) -> str:
             f"{type(owner).__name__}.{path} is of type {type(value).__name__}",
         )
     return value
+
+
+class Found(NamedTuple):
+    """A measured value and what it comes from."""
+
+    value: float
+    details: tuple[str, ...] = ()
+
+
+def items_of(owner: object, path: str) -> tuple[Any, ...]:
+    """Return the tuple at `path`; an empty one is `NOT_MEASURED`."""
+    found = items(owner, path)
+    if not found:
+        raise UnusableEvidenceError(
+            Problem.NOT_MEASURED, f"{type(owner).__name__}.{path} holds nothing"
+        )
+    return found
+
+
+def require_sum(what: str, parts: float, whole: float) -> None:
+    """Raise `MISSING_EVIDENCE` unless the parts make the whole: one was left out or added."""
+    if parts != whole:
+        raise UnusableEvidenceError(
+            Problem.MISSING_EVIDENCE, f"{what} add up to {parts:g}, the whole is {whole:g}"
+        )
+
+
+def require_names(names: Iterable[str], present: set[str]) -> None:
+    """Raise `MISSING_EVIDENCE` unless every name is present."""
+    if absent := [name for name in names if name not in present]:
+        raise UnusableEvidenceError(Problem.MISSING_EVIDENCE, f"{', '.join(absent)} is missing")
+
+
+def quotient(owner: object, above: str, below: str) -> float:
+    """`above / below`, both fields of `owner`; not measured unless `below` is positive."""
+    divisor = number(owner, below)
+    if divisor <= 0.0:
+        raise UnusableEvidenceError(
+            Problem.NOT_MEASURED, f"{below} is {divisor:.4g}: a ratio to it means nothing"
+        )
+    return number(owner, above) / divisor

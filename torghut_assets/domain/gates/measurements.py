@@ -8,7 +8,8 @@ import math
 from types import MappingProxyType
 from typing import Final
 
-from torghut_assets.domain.gates import readings
+from torghut_assets.domain.gates import data_readings, path_readings
+from torghut_assets.domain.gates.consistency import CORE_RECORDS
 from torghut_assets.domain.gates.measuring import Scale, computed, field_of
 
 _ANY: Final = (-math.inf, math.inf)
@@ -26,56 +27,56 @@ _DATA: Final = (
         "data_errors",
         Scale("count", "lower", _NOT_NEGATIVE),
         _SNAPSHOT,
-        readings.data_errors,
+        data_readings.data_errors,
         "Violations of the data checks that forbid the use of the snapshot.",
     ),
     computed(
         "missing_session_share",
         Scale("fraction", "lower", _SHARE),
         _SNAPSHOT,
-        readings.missing_session_share,
+        data_readings.missing_session_share,
         "Exchange sessions without a bar, over all symbols, as a share of all there should be.",
     ),
     computed(
         "symbol_coverage_share",
         Scale("fraction", "higher", _SHARE),
         _SNAPSHOT,
-        readings.symbol_coverage_share,
+        data_readings.symbol_coverage_share,
         "Sessions with a bar as a share of the snapshot's sessions, for the worst symbol.",
     ),
     computed(
         "staleness_days",
         Scale("days", "lower", _NOT_NEGATIVE),
         _SNAPSHOT,
-        readings.staleness_days,
+        data_readings.staleness_days,
         "Calendar days from the last session with a bar to the as-of date.",
     ),
     computed(
         "conformance_tests",
         Scale("count", "higher", _NOT_NEGATIVE),
         _BUILD,
-        readings.conformance_tests,
+        data_readings.conformance_tests,
         "Different tests of the strategy contract that were run on the plugin.",
     ),
     computed(
         "conformance_failures",
         Scale("count", "lower", _NOT_NEGATIVE),
         _BUILD,
-        readings.conformance_failures,
+        data_readings.conformance_failures,
         "Tests of the strategy contract that the plugin did not pass.",
     ),
     computed(
         "reproducibility_mismatches",
         Scale("count", "lower", _NOT_NEGATIVE),
         _REPRODUCED,
-        readings.reproducibility_mismatches,
+        data_readings.reproducibility_mismatches,
         "Outputs whose second computation did not give the same bytes.",
     ),
     computed(
         "evidence_contradictions",
         Scale("count", "lower", _NOT_NEGATIVE),
-        readings.CORE_RECORDS,
-        readings.evidence_contradictions,
+        CORE_RECORDS,
+        data_readings.evidence_contradictions,
         "Records that are malformed, cite other records than these, or leave out a part.",
     ),
 )
@@ -85,21 +86,21 @@ _ROBUSTNESS: Final = (
         "folds",
         Scale("count", "higher", _NOT_NEGATIVE),
         _BACKTEST,
-        readings.folds,
+        path_readings.folds,
         "Walk-forward folds with a test window.",
     ),
     computed(
         "fold_faults",
         Scale("count", "lower", _NOT_NEGATIVE),
         _BACKTEST,
-        readings.fold_faults,
+        path_readings.fold_faults,
         "Ways in which the folds are not whole, purged, in order and without a gap.",
     ),
     computed(
         "positive_fold_share",
         Scale("fraction", "higher", _SHARE),
         _BACKTEST,
-        readings.positive_fold_share,
+        path_readings.positive_fold_share,
         "Test folds with a positive return after costs, as a share of all.",
     ),
     field_of(
@@ -118,14 +119,14 @@ _ROBUSTNESS: Final = (
         "sharpe_retention_ratio",
         Scale("ratio", "higher", _ANY),
         _BACKTEST,
-        readings.sharpe_retention_ratio,
+        path_readings.sharpe_retention_ratio,
         "Out-of-sample over in-sample Sharpe ratio: what is left of what the fit promised.",
     ),
     computed(
         "neighbour_median_ratio",
         Scale("ratio", "higher", _ANY),
         _BACKTEST,
-        readings.neighbour_median_ratio,
+        path_readings.neighbour_median_ratio,
         "Median Sharpe ratio of the neighbouring grid points over that of the declared point.",
     ),
     field_of(
@@ -138,28 +139,28 @@ _ROBUSTNESS: Final = (
         "stress_scenarios_missing",
         Scale("count", "lower", _NOT_NEGATIVE),
         _STRESS,
-        readings.stress_scenarios_missing,
+        path_readings.stress_scenarios_missing,
         "Stress scenarios of the closed list that were not simulated.",
     ),
     computed(
         "stress_equal_to_base",
         Scale("count", "lower", _NOT_NEGATIVE),
         _STRESS,
-        readings.stress_equal_to_base,
+        path_readings.stress_equal_to_base,
         "Stress scenarios whose returns are the base's: a scenario that did not bite.",
     ),
     computed(
         "worst_stress_sharpe_change",
         Scale("sharpe_annual", "higher", _ANY),
         _STRESS,
-        readings.worst_stress_sharpe_change,
+        path_readings.worst_stress_sharpe_change,
         "Change of the annualized Sharpe ratio under the scenario that hurts most.",
     ),
     computed(
         "double_cost_expectancy_bps_per_bar",
         Scale("bps_per_bar", "higher", _ANY),
         _STRESS,
-        readings.double_cost_expectancy_bps_per_bar,
+        path_readings.double_cost_expectancy_bps_per_bar,
         "Mean return per bar at twice the spread or twice the fees, whichever is lower.",
     ),
 )
@@ -169,7 +170,7 @@ _OVERFITTING: Final = (
         "overfit_contradictions",
         Scale("count", "lower", _NOT_NEGATIVE),
         ("overfit_diagnostics", "backtest_metrics", "candidate_spec"),
-        readings.overfit_contradictions,
+        data_readings.overfit_contradictions,
         "Ways in which the overfitting diagnostics do not belong to the other records.",
     ),
     field_of(
@@ -206,7 +207,7 @@ _OVERFITTING: Final = (
         "track_record_ratio",
         Scale("ratio", "higher", _NOT_NEGATIVE),
         ("overfit_diagnostics",),
-        readings.track_record_ratio,
+        path_readings.track_record_ratio,
         "Observed bars over the minimum track record length.",
     ),
     field_of(
@@ -234,7 +235,7 @@ _RISK: Final = (
         "worst_stress_drawdown_fraction",
         Scale("fraction", "lower", _SHARE),
         _STRESS,
-        readings.worst_stress_drawdown_fraction,
+        path_readings.worst_stress_drawdown_fraction,
         "Deepest fall of equity from its peak under any stress scenario.",
     ),
     field_of(

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from torghut_assets.domain.gates.evidence import (
+    Found,
     GateEvidence,
     Problem,
     UnusableEvidenceError,
     number,
     record_of,
 )
-from torghut_assets.domain.gates.readings import Found
 from torghut_assets.domain.records import round_significant
 
 Better = Literal["higher", "lower"]
