@@ -179,7 +179,7 @@ def simulate(
     WeightsRefusedError
         If the shape differs from the returns' or a weight is NaN or infinite.
     """
-    from torghut_assets.domain.backtest import accounting_kernel as kernel  # noqa: PLC0415
+    from torghut_assets.domain.backtest import accounting_kernel as kernel
 
     n_bars, n_symbols = conditions.returns.shape
     checked = checked_weights(weights, (n_bars, n_symbols))
@@ -238,9 +238,9 @@ def simulate_side_by_side(
     WeightsRefusedError
         If the columns are not a multiple of the symbols, or a weight is NaN or infinite.
     """
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+    from concurrent.futures import ThreadPoolExecutor
 
-    from torghut_assets.domain.backtest import accounting_kernel as kernel  # noqa: PLC0415
+    from torghut_assets.domain.backtest import accounting_kernel as kernel
 
     n_bars, n_symbols = conditions.returns.shape
     n_accounts = max(1, weights.shape[-1] // n_symbols)
@@ -290,7 +290,7 @@ def checked_weights(weights: Floats, shape: tuple[int, int]) -> Floats:
 def _kernel_inputs(
     conditions: Conditions, rules: AccountRules
 ) -> "tuple[KernelMarket, KernelRules]":
-    from torghut_assets.domain.backtest import accounting_kernel as kernel  # noqa: PLC0415
+    from torghut_assets.domain.backtest import accounting_kernel as kernel
 
     market = kernel.KernelMarket(
         conditions.returns, conditions.liquidity_usd, conditions.volatility

@@ -25,7 +25,7 @@ def path_frame(run: WalkForwardRun) -> "pa.Table":
     `turnover`, `gross_exposure`, `equity` (1 before the first row), `drawdown` (0 or more),
     `fold` (from 1), `volatility_regime`, `trend_regime` (known at the previous close).
     """
-    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow as pa
 
     bars = slice(*run.out_of_sample)
     path = run.stitched
@@ -61,7 +61,7 @@ def grid_returns_frame(run: WalkForwardRun) -> "pa.Table":
     schema metadata `points` holds the parameters of each, as canonical JSON, and
     `out_of_sample` the rows `[start, end)` of the test windows.
     """
-    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow as pa
 
     first = run.choices[0].fold.train_start
     start, end = run.out_of_sample
@@ -85,7 +85,7 @@ def weights_frame(
     times: npt.NDArray[np.datetime64], symbols: tuple[str, ...], weights: Floats
 ) -> "pa.Table":
     """Return decided weights, one row per bar and one column per symbol."""
-    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow as pa
 
     columns = _time_columns(times)
     for index, symbol in enumerate(symbols):
@@ -94,7 +94,7 @@ def weights_frame(
 
 
 def _time_columns(times: npt.NDArray[np.datetime64]) -> "dict[str, pa.Array]":
-    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow as pa
 
     return {
         "session": pa.array(times.astype("datetime64[D]"), pa.date32()),
