@@ -18,6 +18,8 @@ _DAGSTER_YAML = """\
 # Written once by torghut; edit it freely. Reference: the Dagster instance documentation.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 """
 
 

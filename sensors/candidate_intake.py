@@ -3,7 +3,9 @@
 import dagster as dg
 from torghut_assets.resources.candidate_files import read_submission
 from torghut_assets.resources.home import Home
+from torghut_assets.resources.lineage import newest
 
+from torghut_assets.assets.keys import STRATEGY_BUILD
 from torghut_assets.assets.partitions import CANDIDATES
 from torghut_assets.domain.candidates.parse import parse_candidate_spec
 from torghut_assets.domain.digests import sha256_hex
@@ -18,7 +20,7 @@ from torghut_assets.domain.errors import TorghutError
 def candidate_intake(
     context: dg.SensorEvaluationContext, home: dg.ResourceParam[Home]
 ) -> dg.SensorResult | dg.SkipReason:
-    """Request one build per candidate file; a bad file is logged and holds nothing up."""
+    """Request one build per new candidate file; a bad file is logged and holds nothing up."""
     known = set(context.instance.get_dynamic_partitions(str(CANDIDATES.name)))
     requests: list[dg.RunRequest] = []
     refused: list[str] = []
@@ -32,6 +34,8 @@ def candidate_intake(
         if spec.candidate_id != path.stem:
             refused.append(f"{path.name}: holds candidate {spec.candidate_id}; rename the file.")
             continue
+        if newest(context.instance, STRATEGY_BUILD, spec.candidate_id) is not None:
+            continue
         requests.append(
             dg.RunRequest(
                 run_key=f"{spec.candidate_id}-{sha256_hex(payload)}",
@@ -41,7 +45,7 @@ def candidate_intake(
     for reason in refused:
         context.log.warning(reason)
     if not requests:
-        return dg.SkipReason("; ".join(refused) or "no candidate file in the home")
+        return dg.SkipReason("; ".join(refused) or "no candidate file that was not built yet")
     new = [r.partition_key for r in requests if r.partition_key and r.partition_key not in known]
     return dg.SensorResult(
         run_requests=requests,

@@ -90,6 +90,10 @@ def gate_report(
         metadata={
             "verdict": report.verdict.value,
             "beyond_paper": report.beyond_paper_verdict.value,
+            "reasons": dg.MetadataValue.md(
+                "\n".join(f"- `{reason.code}` {reason.text}" for reason in report.reasons)
+                or "every limit was kept"
+            ),
             "gates": table(
                 {
                     "gate": gate.gate_id,
@@ -103,10 +107,6 @@ def gate_report(
                 }
                 for gate in report.gates
                 for limit in gate.limits
-            ),
-            "reasons": dg.MetadataValue.md(
-                "\n".join(f"- `{reason.code}` {reason.text}" for reason in report.reasons)
-                or "every limit was kept"
             ),
             "page": dg.MetadataValue.path(str(page)),
             "report": dg.MetadataValue.md(markdown),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from torghut_assets.cli.driver import Driver, instance_of
+from torghut_assets.domain.verdicts import Verdict
 from torghut_assets.resources.home import Home
 
 if TYPE_CHECKING:
@@ -68,35 +69,22 @@ def demo() -> None:
 
 
 def _print_table(home: Home, rows: "list[tuple[GateReport, BacktestMetrics]]") -> None:
-    """Print one line per candidate, as wide as the terminal allows."""
-    from rich.console import Console
-    from rich.table import Table
-
+    """Print one line per candidate and its first reasons below, 80 columns wide."""
     from torghut_assets.cli.trials import register_of
 
     register = register_of(home)
-    table = Table(title="Out of sample, net of costs", title_justify="left")
-    for name, justify in (
-        ("candidate", "left"),
-        ("Sharpe", "right"),
-        ("max DD", "right"),
-        ("turnover/y", "right"),
-        ("trials", "right"),
-        ("verdict", "left"),
-        ("first reasons", "left"),
-    ):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    click.echo("\nOut of sample, net of costs:\n")
+    click.echo(f"{'candidate':<26}{'Sharpe':>7}{'max DD':>9}{'turnover':>10}{'trials':>8}  verdict")
     for report, metrics in rows:
         out = metrics.out_of_sample
-        passed = report.verdict.value == "pass"
-        reasons = [reason.code for reason in report.blocking_reasons] or ["every limit kept"]
-        table.add_row(
-            report.candidate_id,
-            "–" if out.sharpe_annual is None else f"{out.sharpe_annual:.2f}",
-            f"{100 * out.max_drawdown_fraction:.1f} %",
-            f"{out.turnover_annual:.1f}",
-            str(register.count(report.candidate_id).raw),
-            f"[{'green' if passed else 'red'}]{report.verdict.value}[/]",
-            ", ".join(dict.fromkeys(reasons[:3])),
+        sharpe = "–" if out.sharpe_annual is None else f"{out.sharpe_annual:.2f}"
+        passed = report.verdict is Verdict.PASS
+        click.echo(
+            f"{report.candidate_id:<26}{sharpe:>7}{100 * out.max_drawdown_fraction:>8.1f}%"
+            f"{out.turnover_annual:>8.1f}/y{register.count(report.candidate_id).raw:>8}  "
+            + click.style(report.verdict.value.upper(), fg="green" if passed else "red")
         )
-    Console().print(table)
+        for reason in report.blocking_reasons[:3]:
+            click.echo(click.style(f"    {reason.text}"[:79], dim=True))
+        if len(report.blocking_reasons) > 3:
+            click.echo(click.style(f"    and {len(report.blocking_reasons) - 3} more", dim=True))
