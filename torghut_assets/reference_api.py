@@ -102,6 +102,8 @@ _MODULES: Final[Mapping[str, str]] = MappingProxyType(
         "tca_from_minute_bars",
         f"{_ADAPTED}.drift": "adwin page_hinkley",
         f"{_ADAPTED}.look_ahead": "truncation_invariance",
+        f"{_ADAPTED}.market_data": "calendar_gaps daily_bar_outliers lean_daily_adjusted "
+        "lean_minute_bars survivorship_bias",
     }
 )
 """Functions that take a case's inputs as they are."""

@@ -21,7 +21,7 @@ from torghut_assets.domain.backtest.series import (
     FloatArray,
     IntArray,
     complete_matrix,
-    is_constant,
+    constant_columns,
 )
 from torghut_assets.domain.backtest.statistics_errors import (
     ConstantSeriesError,
@@ -104,9 +104,8 @@ def effective_trials(returns: ArrayLike) -> EffectiveTrials:
         raise ParameterRangeError(
             location="returns", found=n_trials, expected=f"at most {_MAX_TRIALS} trials"
         )
-    for trial in range(n_trials):
-        if is_constant(matrix[:, trial]):
-            raise ConstantSeriesError(location=f"returns, trial {trial}")
+    for trial in constant_columns(matrix):
+        raise ConstantSeriesError(location=f"returns, trial {trial}")
     correlation = _correlation(matrix)
     labels, silhouette = _clusters(correlation)
     return EffectiveTrials(

@@ -90,6 +90,12 @@ def is_constant(values: FloatArray, *, size: float = 0.0) -> bool:
     return float(np.ptp(values)) <= ROUNDING * largest
 
 
+def constant_columns(matrix: FloatArray) -> IntArray:
+    """Columns that do not vary by more than float64 rounding, ascending."""
+    low, high = np.min(matrix, axis=0), np.max(matrix, axis=0)
+    return np.flatnonzero(high - low <= ROUNDING * np.maximum(np.abs(low), np.abs(high)))
+
+
 def require_varying(values: FloatArray, *, size: float = 0.0, location: str = "returns") -> None:
     """Refuse a constant series; `size` as in `is_constant`."""
     if is_constant(values, size=size):

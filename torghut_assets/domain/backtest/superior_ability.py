@@ -16,7 +16,7 @@ from torghut_assets.domain.backtest.series import (
     FloatArray,
     IntArray,
     complete_matrix,
-    is_constant,
+    constant_columns,
     positive_number,
 )
 from torghut_assets.domain.backtest.statistics_errors import (
@@ -95,9 +95,8 @@ def reality_check_spa(
     block = positive_number(block_size, location="block_size")
     if block < 1:
         raise ParameterRangeError(location="block_size", found=block, expected="at least 1")
-    for column in range(differences.shape[1]):
-        if is_constant(differences[:, column]):
-            raise ConstantSeriesError(location=f"diff, column {column}")
+    for column in constant_columns(differences):
+        raise ConstantSeriesError(location=f"diff, column {column}")
     root = math.sqrt(n)
     mean = np.mean(differences, axis=0)
     omega = np.sqrt(stationary_variance(differences - mean, block))
@@ -105,7 +104,7 @@ def reality_check_spa(
     spa_statistic = max(0.0, root * float(np.max(mean / omega)))
     threshold = -omega * math.sqrt(2.0 * math.log(math.log(n)) / n)
     centres = np.stack([np.maximum(mean, 0.0), np.where(mean >= threshold, mean, 0.0), mean])
-    largest = np.max(np.abs(differences), axis=0)
+    largest = np.maximum(np.max(differences, axis=0), -np.min(differences, axis=0))
     rc_limit = rc_statistic + _TIED * root * float(np.max(largest))
     spa_limit = spa_statistic + _TIED * root * float(np.max(largest / omega))
     exceeded = np.zeros(4, dtype=np.int64)
