@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 from pyarrow import csv
 from torghut_assets.resources.artifact_store import digest_of_file
 from torghut_assets.resources.market_data.bar_parquet import (
-    BATCH_ROWS,
     inside,
     opened,
+    pieces_of,
     reading,
 )
 
@@ -107,7 +107,7 @@ def _sorted_by_symbol(files: tuple[Path, ...]) -> bool:
                     return False
                 last = path.stem
                 continue
-            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=["symbol"]):
+            for batch in pieces_of(file, ["symbol"]):
                 runs = pc.run_end_encode(batch.column(0).cast(pa.string())).values
                 names = [last, *(name or "" for name in runs.to_pylist())]
                 if names != sorted(names):
@@ -131,7 +131,7 @@ def _parquet(path: Path, frequency: Frequency, symbol: str | None) -> Iterator[p
             for group in range(file.metadata.num_row_groups)
             if symbol is None or _may_hold(file.metadata.row_group(group), names, symbol)
         ]
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=groups, columns=columns):
+        for batch in pieces_of(file, columns, groups):
             yield _conform(batch, path, frequency)
 
 

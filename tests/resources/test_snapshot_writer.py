@@ -306,3 +306,37 @@ def test_one_minute_bars_make_a_snapshot(store, folder):
     assert manifest.findings == ()
     assert manifest.rows == 3 * 390
     assert manifest.first_session == dt.date(2021, 6, 28)
+
+
+def test_a_file_that_cannot_show_its_range_is_encoded_and_not_linked(store, folder):
+    table = pa.Table.from_batches([bars("AAA")])
+    pq.write_table(table, folder / "all.parquet", write_statistics=False)
+    manifest = take_snapshot(universe_of(folder, symbols=("AAA",)), AS_OF, store, None)
+    assert manifest.files[0].digest != digest_of_file(folder / "all.parquet")
+    naive = table.set_column(1, "time", table.column("time").cast(pa.timestamp("us")))
+    pq.write_table(naive, folder / "all.parquet")
+    again = take_snapshot(universe_of(folder, symbols=("AAA",)), AS_OF, store, None)
+    assert again.files == manifest.files
+
+
+def test_a_source_that_is_written_to_while_it_is_read_is_refused(tmp_path, folder):
+    class SlowStore(ArtifactStore):
+        def link(self, source):
+            source.unlink()
+            write(source, bars("AAA", volume=(3, 1.0)))
+            return super().link(source)
+
+    write(folder / "all.parquet", bars("AAA"))
+    universe = universe_of(folder, symbols=("AAA",))
+    with pytest.raises(BadInputError, match="Something writes to the source"):
+        take_snapshot(universe, AS_OF, SlowStore(tmp_path / "store"), None)
+
+
+def test_nulls_are_never_written(tmp_path):
+    columns = list(bars("AAA").columns)
+    columns[4] = pa.nulls(len(SESSIONS), pa.float64())
+    with (
+        pytest.raises(ValueError, match="null"),
+        BarFileWriter(tmp_path / "x.parquet") as writer,
+    ):
+        writer.write(pa.record_batch(columns, names=BAR_SCHEMA.names))

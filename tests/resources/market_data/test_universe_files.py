@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 from torghut_assets.resources.market_data.embedded import EmbeddedSource
 from torghut_assets.resources.market_data.folder import FolderSource
@@ -9,7 +12,11 @@ from torghut_assets.resources.market_data.universes import (
     read_universe_file,
 )
 
+from torghut_assets.domain.documents import parse_yaml
 from torghut_assets.domain.errors import BadInputError, DocumentRefusedError
+from torghut_assets.domain.records import parse_record
+from torghut_assets.domain.snapshots.findings import CHECKS
+from torghut_assets.domain.snapshots.universes import UniverseFile
 
 MINE = """
 universes:
@@ -97,3 +104,15 @@ def test_control_characters_are_refused(tmp_path):
     (tmp_path / "bad.yaml").write_text(MINE.replace("My shares", '"My\x1b[31m shares"'))
     with pytest.raises(DocumentRefusedError):
         read_universe_file(tmp_path / "bad.yaml")
+
+
+def test_the_examples_of_the_documentation_are_valid_and_every_check_is_listed():
+    text = (Path(__file__).parents[3] / "docs" / "data-sources.md").read_text()
+    examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    parsed = [
+        parse_record(UniverseFile, parse_yaml(example.encode(), location="docs"), location="docs")
+        for example in examples
+    ]
+    kinds = [universe.source.kind for file in parsed for universe in file.universes]
+    assert kinds == ["embedded", "folder", "lean", "alpaca"]
+    assert [check for check in CHECKS if f"`{check}`" not in text] == []
