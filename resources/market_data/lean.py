@@ -20,16 +20,18 @@ from torghut_assets.resources.market_data.bar_parquet import inside
 from torghut_assets.domain.digests import canonical_json, sha256_hex
 from torghut_assets.domain.snapshots.errors import SourceUnreadableError
 from torghut_assets.domain.snapshots.lean import (
-    NO_FACTORS,
-    FactorFile,
     LeanBars,
-    TickerSpan,
     parse_daily_bars,
-    parse_factor_file,
-    parse_map_file,
     parse_minute_quotes,
     parse_minute_trades,
     point_in_time_numbers,
+)
+from torghut_assets.domain.snapshots.lean_adjustment import (
+    NO_FACTORS,
+    FactorFile,
+    TickerSpan,
+    parse_factor_file,
+    parse_map_file,
 )
 from torghut_assets.domain.snapshots.quality import SnapshotWindow
 from torghut_assets.domain.snapshots.records import SourceDescription

@@ -10,15 +10,17 @@ from hypothesis import strategies as st
 from torghut_assets.domain.snapshots.errors import SourceUnreadableError
 from torghut_assets.domain.snapshots.lean import (
     NEW_YORK,
-    FactorFile,
-    lean_daily_adjusted,
     new_york_to_utc,
     parse_daily_bars,
-    parse_factor_file,
-    parse_map_file,
     parse_minute_quotes,
     parse_minute_trades,
     point_in_time_numbers,
+)
+from torghut_assets.domain.snapshots.lean_adjustment import (
+    FactorFile,
+    lean_daily_adjusted,
+    parse_factor_file,
+    parse_map_file,
 )
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "lean.json").read_text())
