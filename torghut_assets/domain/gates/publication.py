@@ -52,7 +52,7 @@ def utc_text(moment: dt.datetime) -> str:
     Raises
     ------
     BadInputError
-        If `moment` has no time zone: it could be any of 38 hours.
+        If `moment` has no time zone.
     """
     if moment.utcoffset() is None:
         raise BadInputError(
