@@ -19,7 +19,10 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 _DATA_VERSION = "dagster/data_version"
 _CODE_VERSION = "dagster/code_version"
-_INPUT_DATA_VERSION = "dagster/input_data_version/"
+INPUT_DIGESTS = "input_digests"
+"""Metadata of a materialization: upstream asset to the digest that was read.
+
+Dagster's own tag of a partitioned input is a hash of data versions, not the digest."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,18 @@ def newest(
     return Materialization(
         digest=tags.get(_DATA_VERSION, ""),
         code_version=tags.get(_CODE_VERSION),
-        inputs={
-            name.removeprefix(_INPUT_DATA_VERSION): version
-            for name, version in tags.items()
-            if name.startswith(_INPUT_DATA_VERSION)
-        },
+        inputs=_input_digests(event),
         timestamp=records[0].timestamp,
         run_id=records[0].run_id,
     )
+
+
+def _input_digests(event: dg.AssetMaterialization) -> dict[str, str]:
+    """Return the digests that `RecordIO` noted; a log without them is no evidence of any."""
+    noted = event.metadata.get(INPUT_DIGESTS)
+    if not isinstance(noted, dg.JsonMetadataValue) or not isinstance(noted.data, dict):
+        return {}
+    return {str(name): str(digest) for name, digest in noted.data.items()}
 
 
 def read_record(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 from torghut_assets.resources.artifact_store import ArtifactStore
-from torghut_assets.resources.lineage import current_record
+from torghut_assets.resources.lineage import INPUT_DIGESTS, current_record
 
 from torghut_assets.domain.errors import EvidenceContradictionError, UpstreamMissingError
 from torghut_assets.domain.records import Record
@@ -36,6 +36,7 @@ class RecordIO(dg.IOManager):
         self._store = store
         self._record_types = record_types
         self._makers = makers
+        self._read: dict[tuple[str, str], dict[str, str]] = {}
 
     def handle_output(self, context: dg.OutputContext, obj: Record) -> None:
         """Store `obj`; refuse a record that is about another partition."""
@@ -48,7 +49,13 @@ class RecordIO(dg.IOManager):
             )
         digest = self._store.put(obj.canonical_bytes())
         context.add_output_metadata(
-            {"record_digest": digest, "record_kind": obj.record_kind},
+            {
+                "record_digest": digest,
+                "record_kind": obj.record_kind,
+                INPUT_DIGESTS: dg.MetadataValue.json(
+                    self._read.pop((context.run_id, context.step_key), {})
+                ),
+            }
         )
 
     def load_input(self, context: dg.InputContext) -> Record:
@@ -64,6 +71,8 @@ class RecordIO(dg.IOManager):
             )
             context.log.error(str(error))
             raise error
+        step = context.step_context
+        self._read.setdefault((step.run_id, step.step.key), {})[name] = record.digest
         return record
 
     def _command(self, name: str, partition: str | None) -> str:

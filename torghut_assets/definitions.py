@@ -6,7 +6,6 @@ import dagster as dg
 
 from torghut_assets.assets import backtest, candidates, gates, snapshots
 from torghut_assets.assets.keys import ASSETS
-from torghut_assets.assets.partitions import CANDIDATES, EVALUATIONS, SNAPSHOTS
 from torghut_assets.assets.policies import policy_assets
 from torghut_assets.checks import backtest as backtest_checks
 from torghut_assets.checks import candidates as candidate_checks
@@ -25,13 +24,11 @@ SETTLE_POLICIES = dg.define_asset_job(
 BUILD_CANDIDATE = dg.define_asset_job(
     "build_candidate",
     selection=dg.AssetSelection.assets("candidate_spec", "strategy_build"),
-    partitions_def=CANDIDATES,
     description="Parse a submitted candidate and put its plugin to the test.",
 )
 TAKE_SNAPSHOT = dg.define_asset_job(
     "take_snapshot",
     selection=dg.AssetSelection.assets("dataset_snapshot"),
-    partitions_def=SNAPSHOTS,
     description="Take an immutable cut of a universe's bars.",
 )
 EVALUATE_CANDIDATE = dg.define_asset_job(
@@ -44,7 +41,6 @@ EVALUATE_CANDIDATE = dg.define_asset_job(
         "gate_report",
         "research_feedback",
     ),
-    partitions_def=EVALUATIONS,
     description="Evaluate one candidate on one snapshot, through its gate report.",
 )
 

@@ -15,6 +15,7 @@ from torghut_assets.domain.backtest.records import (
     StressMetrics,
     TargetWeights,
 )
+from torghut_assets.domain.backtest.trial_claims import ticket_behind
 from torghut_assets.domain.backtest.trial_policy import TrialPolicy
 from torghut_assets.domain.candidates.records import CandidateSpec, StrategyBuild
 from torghut_assets.domain.gates.evaluate import evaluate_gates
@@ -29,6 +30,7 @@ from torghut_assets.domain.snapshots.records import SnapshotManifest
 from torghut_assets.domain.verdicts import Verdict
 from torghut_assets.resources.clock import utc_now
 from torghut_assets.resources.code_version import code_digest
+from torghut_assets.resources.evaluation_desk import EvaluationDesk
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.reports import publish_report
 from torghut_assets.version import __version__
@@ -49,6 +51,7 @@ CODE_VERSION = f"{__version__}+{_GATE_CODE[:12]}"
 def gate_report(
     context: dg.AssetExecutionContext,
     home: dg.ResourceParam[Home],
+    desk: dg.ResourceParam[EvaluationDesk],
     candidate_spec: CandidateSpec,
     strategy_build: StrategyBuild,
     dataset_snapshot: SnapshotManifest,
@@ -79,6 +82,7 @@ def gate_report(
         stress_metrics=stress_metrics,
         reproducibility_manifest=reproducibility_manifest,
     )
+    ticket = ticket_behind(desk.register(trial_policy).entries(), backtest_metrics)
     report = evaluate_gates(evidence, gate_policy, code_version=CODE_VERSION)
     evaluated_at = utc_now()
     document = publication(report, evaluated_at)
@@ -108,6 +112,7 @@ def gate_report(
                 for gate in report.gates
                 for limit in gate.limits
             ),
+            "trial_ticket": ticket.sequence,
             "page": dg.MetadataValue.path(str(page)),
             "report": dg.MetadataValue.md(markdown),
             "evaluated_at": utc_text(evaluated_at),

@@ -1,0 +1,14 @@
+"""The candidates and the snapshot that the tests of the whole graph evaluate."""
+
+from importlib.resources import files
+
+SNAPSHOT = "us-megacaps@2021-12-31"
+PASSING = "ma-trend-megacaps-v1"
+REFUSED = "dip-buying-megacaps-v1"
+KEY = f"{PASSING}|{SNAPSHOT}"
+REFUSED_KEY = f"{REFUSED}|{SNAPSHOT}"
+
+
+def example(candidate_id: str) -> bytes:
+    """Return a shipped example candidate's file."""
+    return (files("torghut_assets.candidates") / f"{candidate_id}.yaml").read_bytes()
