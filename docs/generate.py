@@ -1,0 +1,46 @@
+"""Write the pages that are derived from the code: commands, settings, assets, the picture.
+
+`make docs` runs it; `tests/docs/test_generated_pages.py` fails when a page is behind the code.
+Nothing here reads the environment, so every machine writes the same bytes.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from page_writers.assets import assets_page, picture
+from page_writers.commands import cli_page
+from page_writers.settings import settings_page
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+_GRAPH_START: Final = "<!-- graph: written by docs/generate.py -->\n"
+_GRAPH_END: Final = "<!-- end of graph -->"
+
+
+def readme() -> str:
+    """Return the README with the picture of the graph as it is now."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    before, _, rest = text.partition(_GRAPH_START)
+    _, _, after = rest.partition(_GRAPH_END)
+    return before + _GRAPH_START + picture() + _GRAPH_END + after
+
+
+PAGES: Final = {
+    "docs/cli.md": cli_page,
+    "docs/settings.md": settings_page,
+    "docs/assets.md": assets_page,
+    "README.md": readme,
+}
+"""Path below the root, and what writes it."""
+
+
+def main() -> None:
+    """Write every page that changed."""
+    for path, write in PAGES.items():
+        target, text = ROOT / path, write()
+        if not target.exists() or target.read_text(encoding="utf-8") != text:
+            target.write_text(text, encoding="utf-8")
+            print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What each generated page says; `docs/generate.py` writes them."""

@@ -1,0 +1,112 @@
+"""The page of assets and the picture of the graph, both from the definitions."""
+
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import dagster as dg
+from torghut_assets.resources.home import Home
+
+from page_writers.markdown import NOTICE, inline, table
+from torghut_assets.assets.keys import ASSETS
+from torghut_assets.definitions import build_definitions
+
+GROUPS: Final = (
+    "policy",
+    "research_intake",
+    "candidate_build",
+    "backtest_robustness",
+    "gate_policy_evaluation",
+    "shadow_paper_deployment",
+    "live_ramp_stage_1",
+    "live_ramp_stage_2_plus",
+    "continuous_monitoring",
+    "rollback_incident",
+    "advisory",
+)
+"""The stages in order, after the settings and before what only advises."""
+
+
+def assets_page() -> str:
+    """Return every asset of the graph: group, partition, record, checks and maker."""
+    graph, definitions = _graph()
+    checks = _checks(definitions)
+    parts = [
+        NOTICE,
+        "# Assets\n",
+        (
+            "Every asset holds one [record](glossary.md) per partition. A materialization's data\n"
+            "version is the record's digest. In the picture an arrow that follows from others is\n"
+            "left out; the tables list every input.\n"
+        ),
+        picture(),
+    ]
+    for group in _groups_of(graph):
+        parts.append(f"## {group}\n")
+        for key in _assets_in(graph, group):
+            node, made = graph.get(key), ASSETS[key.to_user_string()]
+            inputs = ", ".join(f"`{k.to_user_string()}`" for k in sorted(node.parent_keys))
+            rows = [
+                ("holds", inline(node.description)),
+                ("record kind", f"`{made.record_type.record_kind}`"),
+                ("partitioned by", _dimension(node.partitions_def)),
+                ("inputs", inputs or "none: it is read from outside"),
+                ("made by", f"`{_command(made.command)}`"),
+            ]
+            rows += [(f"check `{name}`", text) for name, text in checks.get(key, [])]
+            parts.append(f"### {key.to_user_string()}\n")
+            parts.append(table(("", ""), rows))
+    return "\n".join(parts)
+
+
+def picture() -> str:
+    """Return the graph as Mermaid, without the arrows that follow from others."""
+    graph, _ = _graph()
+    lines = ["```mermaid", "flowchart LR"]
+    for group in _groups_of(graph):
+        names = (f"    {key.to_user_string()}" for key in _assets_in(graph, group))
+        lines += [f"  subgraph {group}", *names, "  end"]
+    for child in graph.toposorted_asset_keys:
+        parents = set(graph.get(child).parent_keys)
+        implied = {a for p in parents for a in graph.get_ancestor_asset_keys(p)}
+        if direct := " & ".join(p.to_user_string() for p in sorted(parents - implied)):
+            lines.append(f"  {direct} --> {child.to_user_string()}")
+    return "\n".join([*lines, "```\n"])
+
+
+def _graph() -> tuple[Any, dg.Definitions]:
+    with tempfile.TemporaryDirectory() as folder:
+        definitions = build_definitions(Home.at(Path(folder)))
+        return definitions.resolve_asset_graph(), definitions
+
+
+def _groups_of(graph: Any) -> list[str]:
+    used = {graph.get(key).group_name for key in graph.get_all_asset_keys()}
+    return sorted(used, key=GROUPS.index)
+
+
+def _assets_in(graph: Any, group: str) -> list[dg.AssetKey]:
+    return [k for k in graph.toposorted_asset_keys if graph.get(k).group_name == group]
+
+
+def _checks(definitions: dg.Definitions) -> dict[dg.AssetKey, list[tuple[str, str]]]:
+    found: dict[dg.AssetKey, list[tuple[str, str]]] = {}
+    for definition in definitions.asset_checks or ():
+        for spec in getattr(definition, "check_specs", ()):
+            text = inline(spec.description) + (" (blocks the run)" if spec.blocking else "")
+            found.setdefault(spec.asset_key, []).append((spec.name, text))
+    return found
+
+
+def _dimension(definition: dg.PartitionsDefinition[Any] | None) -> str:
+    if definition is None:
+        return "nothing"
+    if isinstance(definition, dg.MultiPartitionsDefinition):
+        return " × ".join(d.name for d in definition.partitions_defs)
+    return str(getattr(definition, "name", None))
+
+
+def _command(template: str) -> str:
+    return template.format(
+        candidate="CANDIDATE", snapshot="SNAPSHOT", universe="UNIVERSE", as_of="DATE"
+    )
