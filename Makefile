@@ -45,7 +45,7 @@ docs: install ## Write the generated pages
 	@$(BIN)/python docs/generate.py
 
 lock: ## Resolve the dependencies anew (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --extra dev pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --extra dev --custom-compile-command 'make lock' pyproject.toml -o requirements.lock
 
 clean: ## Remove the installation and build files (never the home)
 	@rm -rf $(VENV) build dist *.egg-info

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from torghut_assets.resources.artifact_store import ArtifactStore
 
 from torghut_assets.domain.candidates.strategy import BarPanel
 from torghut_assets.domain.errors import EvidenceContradictionError
 from torghut_assets.domain.snapshots.records import SnapshotManifest
 from torghut_assets.domain.snapshots.schema import NUMBERS
+from torghut_assets.resources.artifact_store import ArtifactStore
 
 _Times = npt.NDArray[np.datetime64]
 _COLUMNS: Final = ["symbol", "time", *NUMBERS]

@@ -1,14 +1,12 @@
 """Bars, handed out only against an open ticket; the final holdout only against a receipt."""
 
-from torghut_assets.resources.artifact_store import ArtifactStore
-from torghut_assets.resources.bar_reader import read_panel
-from torghut_assets.resources.trial_register import TrialRegister
-
 from torghut_assets.domain.backtest.holdout import HoldoutWindow, holdout_window
 from torghut_assets.domain.backtest.trials import HoldoutReceipt, TrialTicket
 from torghut_assets.domain.candidates.strategy import BarPanel
 from torghut_assets.domain.errors import EvidenceContradictionError
 from torghut_assets.domain.snapshots.records import SnapshotManifest
+from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.trial_register import TrialRegister
 
 
 class BarVault:
@@ -68,5 +66,7 @@ class BarVault:
                 expected=expected,
             )
         self._register.require_open(ticket)
+        from torghut_assets.resources.bar_reader import read_panel
+
         panel = read_panel(manifest, self._store)
         return panel, holdout_window(panel.times, self._register.policy.holdout_months)

@@ -3,10 +3,9 @@
 import difflib
 from pathlib import Path
 
-from torghut_assets.resources.home import Home
-
 from torghut_assets.domain.errors import BadInputError, EvidenceError
 from torghut_assets.domain.identifiers import parse_candidate_id
+from torghut_assets.resources.home import Home
 
 READ_LIMIT_BYTES = 64 * 1024 + 1
 """One byte more than `documents.MAX_BYTES`, so that a larger file is refused, not read whole."""

@@ -7,20 +7,22 @@ of its inputs, because a process that makes backtest, stress and overfitting evi
 one run would compute it three times.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from torghut_assets.domain.backtest.holdout import HoldoutSpentError, HoldoutTooEarlyError
+from torghut_assets.domain.backtest.overfit_records import HoldoutLook
+from torghut_assets.domain.backtest.preconditions import EvaluationEvidence, require_ready
+from torghut_assets.domain.backtest.trial_policy import TrialPolicy
+from torghut_assets.domain.backtest.trials import TrialTicket, describe_trial
+from torghut_assets.domain.candidates.records import ParameterValue
+from torghut_assets.domain.candidates.strategy import BarPanel, Floats, LoadedStrategy
+from torghut_assets.domain.digests import canonical_json, sha256_hex
 from torghut_assets.resources.bar_vault import BarVault
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.strategy_plugins import load_strategy
 from torghut_assets.resources.trial_register import StoredReturns, TrialRegister
-
-from torghut_assets.domain.backtest.preconditions import EvaluationEvidence, require_ready
-from torghut_assets.domain.backtest.trial_policy import TrialPolicy
-from torghut_assets.domain.backtest.trials import TrialTicket, describe_trial
-from torghut_assets.domain.candidates.strategy import BarPanel, Floats, LoadedStrategy
-from torghut_assets.domain.digests import canonical_json, sha256_hex
 
 if TYPE_CHECKING:
     from torghut_assets.domain.backtest.families import ReturnSeries
@@ -59,9 +61,57 @@ class OpenEvaluation:
         """Evaluate the whole parameter grid on the bars before the final holdout."""
         return self._run(self.bars, on_point)
 
+    def look_at_holdout(self, chosen: Mapping[str, ParameterValue], since_bar: int) -> HoldoutLook:
+        """Open the family's final holdout and trade the parameters last chosen through it.
+
+        Parameters
+        ----------
+        chosen : mapping
+            What the last walk-forward fold picked, on bars before the holdout.
+        since_bar : int
+            First bar of that fold's test window: the account trades from there on, so that it
+            enters the holdout with the positions it would have held.
+
+        Returns
+        -------
+        HoldoutLook
+            The result with its receipt, or why the family may not look.
+        """
+        policy = self.evidence.trial_policy
+        if policy.holdout_months == 0:
+            return HoldoutLook(None, "the trial policy holds nothing back (holdout_months: 0)")
+        try:
+            bars, window, receipt = self._vault.open_holdout(self.evidence.manifest, self.ticket)
+        except (HoldoutSpentError, HoldoutTooEarlyError) as error:
+            return HoldoutLook(None, str(error))
+        from torghut_assets.domain.backtest.overfit_sample import holdout_result
+
+        net = self._continued(bars, chosen, since_bar)[window.first_bar : window.end_bar]
+        looks = self.register.count(self.evidence.inputs.candidate_id).holdout_looks
+        return HoldoutLook(
+            holdout_result(net, self.evidence.settings.periods_per_year, receipt.digest, looks),
+            None,
+        )
+
     def finish(self, result_digest: str, returns: StoredReturns | None = None) -> None:
         """Write the result into the register; without it the ticket counts as abandoned."""
         self.register.finish(self.ticket, result_digest, returns)
+
+    def _continued(
+        self, bars: BarPanel, chosen: Mapping[str, ParameterValue], since_bar: int
+    ) -> Floats:
+        """Net returns of one account that trades fixed parameters from `since_bar` on."""
+        from torghut_assets.domain.backtest.accounting import AccountRules, simulate
+        from torghut_assets.domain.backtest.costs import CostRates, trading_conditions
+        from torghut_assets.domain.backtest.market import market_arrays
+
+        strategy, evidence = self._plugin.strategy, self.evidence
+        parameters = strategy.parameters_type.model_validate(dict(chosen))
+        weights = strategy.target_weights(bars, parameters).copy()
+        weights[:since_bar] = 0.0
+        market = market_arrays(bars, evidence.cost_model.volatility_window_bars)
+        conditions = trading_conditions(market, CostRates.of(evidence.cost_model))
+        return simulate(weights, conditions, AccountRules.of(evidence.risk_limits)).net_return
 
     def _run(self, bars: BarPanel, on_point: Progress | None) -> "WalkForwardRun":
         from torghut_assets.domain.backtest.market import market_arrays
@@ -131,9 +181,9 @@ class EvaluationDesk:
     def load_returns(self, frame_digest: str) -> "ReturnSeries":
         """Load the out-of-sample returns of a stored path, for comparison between families."""
         import numpy as np
-        from torghut_assets.resources.frame_io import read_frame
 
         from torghut_assets.domain.backtest.families import ReturnSeries
+        from torghut_assets.resources.frame_io import read_frame
 
         frame = read_frame(self._home.store, frame_digest)
         return ReturnSeries(

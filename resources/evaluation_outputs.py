@@ -2,10 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from torghut_assets.resources.artifact_store import ArtifactStore
-from torghut_assets.resources.evaluation_desk import OpenEvaluation
-from torghut_assets.resources.frame_io import write_frame
-
 from torghut_assets.domain.backtest.evaluate import (
     StoredFrames,
     backtest_metrics,
@@ -13,6 +9,9 @@ from torghut_assets.domain.backtest.evaluate import (
 )
 from torghut_assets.domain.backtest.frames import grid_returns_frame, path_frame, weights_frame
 from torghut_assets.domain.backtest.stress import stress_metrics
+from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.evaluation_desk import OpenEvaluation
+from torghut_assets.resources.frame_io import write_frame
 
 if TYPE_CHECKING:
     from torghut_assets.domain.backtest.records import (

@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from torghut_assets.resources.artifact_store import ArtifactStore
-
 from torghut_assets.domain.errors import EvidenceError
+from torghut_assets.resources.artifact_store import ArtifactStore
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from torghut_assets.resources.artifact_store import ArtifactStore
-
 import torghut_assets
+from torghut_assets.resources.artifact_store import ArtifactStore
 
 _SHIPPED_CONFIG = Path(torghut_assets.__file__).parent / "config"
 DEFINITIONS_MODULE = "torghut_assets.definitions"

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import dagster as dg
-from torghut_assets.resources.artifact_store import ArtifactStore
 
 from torghut_assets.domain.digests import is_digest
 from torghut_assets.domain.errors import EvidenceContradictionError
 from torghut_assets.domain.records import Record
+from torghut_assets.resources.artifact_store import ArtifactStore
 
 RecordT = TypeVar("RecordT", bound=Record)
 

@@ -8,11 +8,11 @@ form and the subject of the record; a check's status or a metadata flag is never
 from collections.abc import Mapping
 
 import dagster as dg
-from torghut_assets.resources.artifact_store import ArtifactStore
-from torghut_assets.resources.lineage import INPUT_DIGESTS, current_record
 
 from torghut_assets.domain.errors import EvidenceContradictionError, UpstreamMissingError
 from torghut_assets.domain.records import Record
+from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.lineage import INPUT_DIGESTS, current_record
 
 
 class RecordIO(dg.IOManager):

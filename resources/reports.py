@@ -5,11 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from torghut_assets.resources.home import Home
-
 from torghut_assets.domain.errors import EvidenceError
 from torghut_assets.domain.gates.publication import publication
 from torghut_assets.domain.gates.records import GateReport
+from torghut_assets.resources.home import Home
 
 
 def publish_report(home: Home, report: GateReport, document: dict[str, Any], page: str) -> Path:

@@ -13,13 +13,6 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from torghut_assets.resources.artifact_store import ArtifactStore, digest_of_file
-from torghut_assets.resources.market_data.bar_parquet import (
-    BarFileWriter,
-    read_bar_file,
-    reading,
-)
-from torghut_assets.resources.market_data.source import BarSource, open_source
 
 from torghut_assets.domain.errors import BadInputError, EvidenceContradictionError
 from torghut_assets.domain.identifiers import SnapshotId
@@ -34,6 +27,13 @@ from torghut_assets.domain.snapshots.findings import CHECKS
 from torghut_assets.domain.snapshots.quality import BarChecker, QualityReport, SnapshotWindow
 from torghut_assets.domain.snapshots.records import BarFile, SnapshotManifest
 from torghut_assets.domain.snapshots.universes import Universe
+from torghut_assets.resources.artifact_store import ArtifactStore, digest_of_file
+from torghut_assets.resources.market_data.bar_parquet import (
+    BarFileWriter,
+    read_bar_file,
+    reading,
+)
+from torghut_assets.resources.market_data.source import BarSource, open_source
 
 _EARLIEST: Final = dt.date(1970, 1, 1)
 

@@ -5,15 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
-from torghut_assets.resources.artifact_store import ArtifactStore
-from torghut_assets.resources.trial_register import TrialRegister
-
 from torghut_assets.domain.backtest.overfit_records import OverfitDiagnostics
 from torghut_assets.domain.backtest.register_checks import RegisterFinding
 from torghut_assets.domain.backtest.trial_claims import check_count, check_diagnostics
 from torghut_assets.domain.backtest.trial_count import TrialCount
 from torghut_assets.domain.backtest.trial_policy import TrialPolicy
 from torghut_assets.domain.records import Record
+from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.trial_register import TrialRegister
 
 RecordT = TypeVar("RecordT", bound=Record)
 _OPENING_BYTES: Final = 64

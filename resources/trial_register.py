@@ -11,10 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
-from torghut_assets.resources.clock import utc_now
-from torghut_assets.resources.register_file import Appending, RegisterFile
-from torghut_assets.resources.ticket_locks import TicketLocks
-
 from torghut_assets.domain.backtest.families import ReturnSeries
 from torghut_assets.domain.backtest.holdout import HoldoutWindow, earlier_look, next_look
 from torghut_assets.domain.backtest.register_checks import (
@@ -38,6 +34,9 @@ from torghut_assets.domain.backtest.trials import (
     read_entry,
 )
 from torghut_assets.domain.errors import BadInputError, EvidenceError
+from torghut_assets.resources.clock import utc_now
+from torghut_assets.resources.register_file import Appending, RegisterFile
+from torghut_assets.resources.ticket_locks import TicketLocks
 
 
 class _Position(TypedDict):

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
-from torghut_assets.resources.market_data.bar_parquet import inside
 
 from torghut_assets.domain.digests import canonical_json, sha256_hex
 from torghut_assets.domain.errors import BadInputError
@@ -22,6 +21,7 @@ from torghut_assets.domain.snapshots.quality import SnapshotWindow
 from torghut_assets.domain.snapshots.records import Frequency, SourceDescription
 from torghut_assets.domain.snapshots.schema import bar_batch
 from torghut_assets.domain.snapshots.universes import AlpacaSettings
+from torghut_assets.resources.market_data.bar_parquet import inside
 
 _NEW_YORK: Final = ZoneInfo("America/New_York")
 _DAYS_PER_REQUEST: Final[dict[Frequency, int]] = {"1d": 3_650, "1m": 31}

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-from torghut_assets.resources.artifact_store import digest_of_file
-from torghut_assets.resources.market_data.bar_parquet import inside, read_bar_file
 
 import torghut_assets
 from torghut_assets.domain.records import Digest, Part, parse_record
 from torghut_assets.domain.snapshots.errors import SourceUnreadableError
 from torghut_assets.domain.snapshots.quality import SnapshotWindow
 from torghut_assets.domain.snapshots.records import SourceDescription
+from torghut_assets.resources.artifact_store import digest_of_file
+from torghut_assets.resources.market_data.bar_parquet import inside, read_bar_file
 
 SHIPPED_DATA: Final = Path(torghut_assets.__file__).parent / "data"
 

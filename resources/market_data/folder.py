@@ -13,13 +13,6 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
-from torghut_assets.resources.artifact_store import digest_of_file
-from torghut_assets.resources.market_data.bar_parquet import (
-    inside,
-    opened,
-    pieces_of,
-    reading,
-)
 
 from torghut_assets.domain.digests import canonical_json, sha256_hex
 from torghut_assets.domain.snapshots.errors import SourceUnreadableError
@@ -27,6 +20,13 @@ from torghut_assets.domain.snapshots.quality import SnapshotWindow
 from torghut_assets.domain.snapshots.records import Frequency, SourceDescription
 from torghut_assets.domain.snapshots.schema import BAR_SCHEMA, NUMBERS, VERSION_KEY
 from torghut_assets.domain.snapshots.universes import FolderSettings
+from torghut_assets.resources.artifact_store import digest_of_file
+from torghut_assets.resources.market_data.bar_parquet import (
+    inside,
+    opened,
+    pieces_of,
+    reading,
+)
 
 _MAX_CSV_BYTES: Final = 128 << 20
 _OPTIONAL: Final = frozenset({"symbol", "adjusted_close"})

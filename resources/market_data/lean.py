@@ -14,8 +14,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from torghut_assets.resources.artifact_store import digest_of_file
-from torghut_assets.resources.market_data.bar_parquet import inside
 
 from torghut_assets.domain.digests import canonical_json, sha256_hex
 from torghut_assets.domain.snapshots.errors import SourceUnreadableError
@@ -37,6 +35,8 @@ from torghut_assets.domain.snapshots.quality import SnapshotWindow
 from torghut_assets.domain.snapshots.records import SourceDescription
 from torghut_assets.domain.snapshots.schema import bar_batch
 from torghut_assets.domain.snapshots.universes import LeanSettings
+from torghut_assets.resources.artifact_store import digest_of_file
+from torghut_assets.resources.market_data.bar_parquet import inside
 
 _MAX_MEMBER_BYTES: Final = 256 << 20
 _MINUTE_FILE: Final = re.compile(r"(\d{8})_(trade|quote)\.zip")

@@ -58,9 +58,7 @@ def test_no_path_reaches_a_decision_around_the_snapshot(graph):
 def test_every_partitioned_asset_is_in_exactly_one_job(home):
     definitions = build_definitions(home)
     jobs = [definitions.resolve_job_def(name) for name in JOB_OF_STEP.values()]
-    listed = [
-        key.to_user_string() for job in jobs for key in job.asset_layer.selected_asset_keys
-    ]
+    listed = [key.to_user_string() for job in jobs for key in job.asset_layer.selected_asset_keys]
     assert sorted(listed) == sorted(ASSETS)
 
 
@@ -87,7 +85,6 @@ def test_every_check_has_the_partitions_of_its_asset(graph):
 )
 def test_loading_the_definitions_imports_nothing_heavy(heavy):
     code = (
-        "import sys, torghut_assets.definitions as d; d.defs();"
-        f"sys.exit({heavy!r} in sys.modules)"
+        f"import sys, torghut_assets.definitions as d; d.defs();sys.exit({heavy!r} in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -15,14 +15,6 @@ from contextlib import closing
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from torghut_assets.resources.bar_vault import BarVault
-from torghut_assets.resources.home import Home
-from torghut_assets.resources.trial_claims import hand_out_count
-from torghut_assets.resources.trial_register import (
-    StoredReturns,
-    TicketNotOpenError,
-    TrialRegister,
-)
 
 from torghut_assets.cli.trials import register_of
 from torghut_assets.cli.trials import trials as trials_command
@@ -49,6 +41,14 @@ from torghut_assets.domain.snapshots.records import (
     SnapshotManifest,
     SourceDescription,
     SymbolCoverage,
+)
+from torghut_assets.resources.bar_vault import BarVault
+from torghut_assets.resources.home import Home
+from torghut_assets.resources.trial_claims import hand_out_count
+from torghut_assets.resources.trial_register import (
+    StoredReturns,
+    TicketNotOpenError,
+    TrialRegister,
 )
 
 SWEEP = 1_000

@@ -2,7 +2,7 @@
 
 import dagster as dg
 import pytest
-from evaluated_examples import KEY, PASSING, REFUSED, REFUSED_KEY, SNAPSHOT
+from evaluated_examples import KEY, PASSING, REFUSED_KEY, SNAPSHOT
 
 from torghut_assets.assets.keys import ASSETS, GATE_REPORT, RESEARCH_FEEDBACK
 from torghut_assets.cli.driver import Driver, instance_of
@@ -73,11 +73,11 @@ def test_running_again_makes_nothing(opened):
 
 def test_the_same_evaluation_elsewhere_gives_the_same_bytes(opened, home):
     """Another home, another time, another order: the decision has the same digest."""
+    from evaluated_examples import example
+
     from torghut_assets.cli.candidate import submit
     from torghut_assets.cli.snapshot import register
     from torghut_assets.domain.identifiers import parse_snapshot_id
-
-    from evaluated_examples import example
 
     _, instance = opened
     submit(home, example(PASSING), "example")

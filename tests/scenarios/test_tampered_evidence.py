@@ -101,8 +101,10 @@ def test_an_edited_publication_is_not_shown(evaluated):
 
 
 def test_a_policy_that_was_loosened_by_hand_makes_the_report_stale(evaluated):
-    loosened = evaluated.config_path("gate_policy").read_text().replace(
-        "policy_version: \"1\"", "policy_version: \"1-loose\""
+    loosened = (
+        evaluated.config_path("gate_policy")
+        .read_text()
+        .replace('policy_version: "1"', 'policy_version: "1-loose"')
     )
     (evaluated.root / "config").mkdir()
     (evaluated.root / "config" / "gate_policy.yaml").write_text(loosened)

@@ -1,7 +1,8 @@
 """Settings as assets, so that a change of policy is lineage like any other input."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 import dagster as dg
 
@@ -34,45 +35,49 @@ def _settled(home: Home, name: str, parse: Callable[..., RecordT]) -> dg.Materia
     )
 
 
+def gate_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[GatePolicy]:
+    """Limits that a candidate must keep, each with unit, direction and source."""
+    return _settled(home, "gate_policy", parse_gate_policy)
+
+
+def cost_model(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[CostModel]:
+    """What trading costs in the simulation: spread, fee, slippage, impact."""
+    return _settled(home, "cost_model", parse_cost_model)
+
+
+def risk_limits(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[RiskLimits]:
+    """What the account may hold and trade."""
+    return _settled(home, "risk_limits", parse_risk_limits)
+
+
+def evaluation_settings(
+    home: dg.ResourceParam[Home],
+) -> dg.MaterializeResult[EvaluationSettings]:
+    """Walk-forward windows, purge, embargo, regimes and seed."""
+    return _settled(home, "evaluation", parse_evaluation_settings)
+
+
+def trial_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[TrialPolicy]:
+    """What counts as one family of trials, and who may look at the final holdout."""
+    return _settled(home, "trial_policy", parse_trial_policy)
+
+
 def policy_assets(home: Home) -> list[dg.AssetsDefinition]:
-    """Return the settings; an edited file makes its asset stale (code version)."""
+    """Return the settings in force as assets; an edited file makes its asset stale."""
+    return [
+        _as_asset(gate_policy, home.config_path("gate_policy")),
+        _as_asset(cost_model, home.config_path("cost_model")),
+        _as_asset(risk_limits, home.config_path("risk_limits")),
+        _as_asset(evaluation_settings, home.config_path("evaluation")),
+        _as_asset(trial_policy, home.config_path("trial_policy")),
+    ]
 
-    def described(file: str, *, name: str | None = None) -> dict[str, Any]:
-        file_digest = sha256_hex(home.config_path(file).read_bytes())
-        return {
-            "name": name or file,
-            "group_name": "policy",
-            "owners": ["team:governance"],
-            "kinds": {"yaml"},
-            "io_manager_key": "record_io",
-            "code_version": file_digest[:16],
-        }
 
-    @dg.asset(**described("gate_policy"))
-    def gate_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[GatePolicy]:
-        """Limits that a candidate must keep, each with unit, direction and source."""
-        return _settled(home, "gate_policy", parse_gate_policy)
-
-    @dg.asset(**described("cost_model"))
-    def cost_model(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[CostModel]:
-        """What trading costs in the simulation: spread, fee, slippage, impact."""
-        return _settled(home, "cost_model", parse_cost_model)
-
-    @dg.asset(**described("risk_limits"))
-    def risk_limits(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[RiskLimits]:
-        """What the account may hold and trade."""
-        return _settled(home, "risk_limits", parse_risk_limits)
-
-    @dg.asset(**described("evaluation", name="evaluation_settings"))
-    def evaluation_settings(
-        home: dg.ResourceParam[Home],
-    ) -> dg.MaterializeResult[EvaluationSettings]:
-        """Walk-forward windows, purge, embargo, regimes and seed."""
-        return _settled(home, "evaluation", parse_evaluation_settings)
-
-    @dg.asset(**described("trial_policy"))
-    def trial_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[TrialPolicy]:
-        """What counts as one family of trials, and who may look at the final holdout."""
-        return _settled(home, "trial_policy", parse_trial_policy)
-
-    return [gate_policy, cost_model, risk_limits, evaluation_settings, trial_policy]
+def _as_asset(settle: Callable[..., object], file: Path) -> dg.AssetsDefinition:
+    return dg.asset(
+        group_name="policy",
+        owners=["team:governance"],
+        kinds={"yaml"},
+        io_manager_key="record_io",
+        code_version=sha256_hex(file.read_bytes())[:16],
+    )(settle)

@@ -34,7 +34,11 @@ def warm() -> None:
 
     Exit status: 0.
     """
+    import numpy as np
+
     from torghut_assets.domain.backtest.accounting import warm_up_kernels
+    from torghut_assets.domain.backtest.overfit import pbo_cscv
 
     warm_up_kernels()
+    pbo_cscv(np.random.default_rng(0).normal(size=(16, 3)), n_blocks=4)
     click.echo("simulation kernels are compiled and cached")

@@ -114,7 +114,8 @@ class _Walk:
         self._open: list[_Container] = []
 
     def accept(self, event: yaml.Event) -> None:
-        where = f"{self._location} line {event.start_mark.line + 1}"
+        mark = event.start_mark
+        where = f"{self._location} line {mark.line + 1}" if mark else self._location
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
@@ -133,8 +134,8 @@ class _Walk:
     def _accept_node(self, event: yaml.NodeEvent, where: str) -> None:
         if event.anchor is not None:
             raise _refusal(where, f"the anchor &{event.anchor}", "no anchors or aliases")
-        if getattr(event, "tag", None):
-            raise _refusal(where, f"the tag {event.tag}", "no tags")
+        if tag := getattr(event, "tag", None):
+            raise _refusal(where, f"the tag {tag}", "no tags")
         self._nodes += 1
         if self._nodes > MAX_NODES:
             raise _refusal(where, f"more than {MAX_NODES} values", f"at most {MAX_NODES}")

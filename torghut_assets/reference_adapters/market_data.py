@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from torghut_assets.domain.snapshots import bias, lean
+from torghut_assets.domain.snapshots import bias, lean, lean_adjustment
 from torghut_assets.domain.snapshots import calendar as exchange
 
 
@@ -52,11 +52,13 @@ def lean_daily_adjusted(
         ``yyyyMMdd,price factor,split factor[,reference price]``; none leaves prices as traded.
     """
     bars = lean.parse_daily_bars("\n".join(rows).encode(), location="rows")
-    factors = lean.NO_FACTORS
+    factors = lean_adjustment.NO_FACTORS
     if factor_rows:
-        factors = lean.parse_factor_file("\n".join(factor_rows).encode(), location="factor_rows")
+        factors = lean_adjustment.parse_factor_file(
+            "\n".join(factor_rows).encode(), location="factor_rows"
+        )
     days = bars.times.astype("datetime64[D]")
-    prices = lean.lean_daily_adjusted(days, bars.prices, factors)
+    prices = lean_adjustment.lean_daily_adjusted(days, bars.prices, factors)
     return {"dates": np.datetime_as_string(days).tolist(), **_columns(prices, bars)}
 
 
