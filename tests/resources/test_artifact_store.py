@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from torghut_assets.resources.artifact_store import ArtifactStore
 
 from torghut_assets.domain.digests import sha256_hex
 from torghut_assets.domain.errors import (
@@ -13,6 +12,7 @@ from torghut_assets.domain.errors import (
     EvidenceDigestMismatchError,
     EvidenceMissingError,
 )
+from torghut_assets.resources.artifact_store import ArtifactStore
 
 
 @pytest.fixture

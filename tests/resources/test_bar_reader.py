@@ -2,11 +2,6 @@ import datetime as dt
 
 import numpy as np
 import pytest
-from torghut_assets.resources.artifact_store import ArtifactStore
-from torghut_assets.resources.bar_reader import read_panel
-from torghut_assets.resources.market_data.bar_parquet import BarFileWriter
-from torghut_assets.resources.market_data.universes import find_universe
-from torghut_assets.resources.snapshot_writer import take_snapshot
 
 from torghut_assets.domain.errors import (
     EvidenceContradictionError,
@@ -15,6 +10,11 @@ from torghut_assets.domain.errors import (
 )
 from torghut_assets.domain.snapshots.records import BarFile, QualityFinding, SymbolCoverage
 from torghut_assets.domain.snapshots.schema import bar_batch
+from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.bar_reader import read_panel
+from torghut_assets.resources.market_data.bar_parquet import BarFileWriter
+from torghut_assets.resources.market_data.universes import find_universe
+from torghut_assets.resources.snapshot_writer import take_snapshot
 
 DAYS = np.arange("2021-01-04", "2021-01-09", dtype="datetime64[D]").astype("datetime64[us]")
 

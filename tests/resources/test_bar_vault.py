@@ -4,13 +4,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from torghut_assets.resources.artifact_store import ArtifactStore
-from torghut_assets.resources.bar_vault import BarVault
-from torghut_assets.resources.trial_register import (
-    StoredReturns,
-    TicketNotOpenError,
-    TrialRegister,
-)
 
 from torghut_assets.domain.backtest.families import ReturnSeries
 from torghut_assets.domain.backtest.holdout import HoldoutSpentError, HoldoutTooEarlyError
@@ -31,6 +24,13 @@ from torghut_assets.domain.snapshots.records import (
     SymbolCoverage,
 )
 from torghut_assets.domain.snapshots.schema import BAR_SCHEMA, NUMBERS, STORED_BAR_SCHEMA
+from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.bar_vault import BarVault
+from torghut_assets.resources.trial_register import (
+    StoredReturns,
+    TicketNotOpenError,
+    TrialRegister,
+)
 
 SYMBOLS = ("AAPL", "MSFT")
 FIRST, LAST = dt.date(2020, 1, 1), dt.date(2021, 12, 31)

@@ -5,15 +5,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from torghut_assets.resources.artifact_store import ArtifactStore, digest_of_file
-from torghut_assets.resources.bar_reader import read_panel
-from torghut_assets.resources.market_data.bar_parquet import (
-    BarFileWriter,
-    read_bar_file,
-)
-from torghut_assets.resources.market_data.embedded import SHIPPED_DATA
-from torghut_assets.resources.market_data.universes import find_universe
-from torghut_assets.resources.snapshot_writer import plan_window, take_snapshot
 
 from torghut_assets.domain.errors import BadInputError, EvidenceContradictionError
 from torghut_assets.domain.snapshots.calendar import load_sessions
@@ -24,6 +15,15 @@ from torghut_assets.domain.snapshots.errors import (
 )
 from torghut_assets.domain.snapshots.schema import BAR_SCHEMA, bar_batch
 from torghut_assets.domain.snapshots.universes import FolderSettings, Universe
+from torghut_assets.resources.artifact_store import ArtifactStore, digest_of_file
+from torghut_assets.resources.bar_reader import read_panel
+from torghut_assets.resources.market_data.bar_parquet import (
+    BarFileWriter,
+    read_bar_file,
+)
+from torghut_assets.resources.market_data.embedded import SHIPPED_DATA
+from torghut_assets.resources.market_data.universes import find_universe
+from torghut_assets.resources.snapshot_writer import plan_window, take_snapshot
 
 MEGACAPS = find_universe("us-megacaps")
 SESSIONS = load_sessions("XNYS", dt.date(2021, 1, 4), dt.date(2021, 6, 30)).dates

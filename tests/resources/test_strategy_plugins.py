@@ -7,11 +7,11 @@ import sys
 import textwrap
 
 import pytest
-from torghut_assets.resources import strategy_plugins
-from torghut_assets.resources.strategy_plugins import GROUP, find_strategies, load_strategy
 
 from torghut_assets.domain.digests import is_digest
 from torghut_assets.domain.errors import BadInputError
+from torghut_assets.resources import strategy_plugins
+from torghut_assets.resources.strategy_plugins import GROUP, find_strategies, load_strategy
 
 PLUGIN = """
 from pydantic import Field

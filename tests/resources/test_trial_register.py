@@ -12,19 +12,6 @@ from contextlib import closing
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from torghut_assets.resources import register_file
-from torghut_assets.resources.artifact_store import ArtifactStore
-from torghut_assets.resources.register_file import (
-    RegisterBusyError,
-    RegisterFile,
-    RegisterUnreadableError,
-)
-from torghut_assets.resources.trial_claims import hand_out_count, verify_claims
-from torghut_assets.resources.trial_register import (
-    StoredReturns,
-    TicketNotOpenError,
-    TrialRegister,
-)
 
 from torghut_assets.cli.trials import trials as trials_command
 from torghut_assets.domain.backtest.families import ReturnSeries
@@ -39,6 +26,19 @@ from torghut_assets.domain.backtest.trial_policy import TrialPolicy
 from torghut_assets.domain.backtest.trials import RegisterRelocation, Trial, TrialOutcome
 from torghut_assets.domain.digests import sha256_hex
 from torghut_assets.domain.errors import BadInputError, EvidenceMissingError
+from torghut_assets.resources import register_file
+from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.register_file import (
+    RegisterBusyError,
+    RegisterFile,
+    RegisterUnreadableError,
+)
+from torghut_assets.resources.trial_claims import hand_out_count, verify_claims
+from torghut_assets.resources.trial_register import (
+    StoredReturns,
+    TicketNotOpenError,
+    TrialRegister,
+)
 
 POLICY = TrialPolicy(
     policy_version="1",

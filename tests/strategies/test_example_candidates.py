@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from torghut_assets.resources.strategy_plugins import load_strategy
 
 from torghut_assets.domain.candidates.build import build_strategy
 from torghut_assets.domain.candidates.grid import parameter_grid
 from torghut_assets.domain.candidates.parse import parse_candidate_spec
 from torghut_assets.domain.verdicts import Verdict
+from torghut_assets.resources.strategy_plugins import load_strategy
 
 FILES = sorted((Path(__file__).parents[2] / "candidates").glob("*.yaml"))
 

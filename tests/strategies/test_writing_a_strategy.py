@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from torghut_assets.resources.strategy_plugins import GROUP
 
 from torghut_assets.domain.candidates.conformance import run_conformance
 from torghut_assets.domain.candidates.grid import parameter_grid
 from torghut_assets.domain.candidates.parse import parse_candidate_spec
 from torghut_assets.domain.verdicts import Verdict
+from torghut_assets.resources.strategy_plugins import GROUP
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "writing-a-strategy.md").read_text(encoding="utf-8")
 

@@ -25,6 +25,7 @@ from torghut_assets.domain.backtest.records import (
     EvaluationSettings,
     FoldResult,
     OutputComparison,
+    OverfitSettings,
     PathMetrics,
     RegimeResult,
     ReproducibilityManifest,
@@ -182,6 +183,7 @@ def passing() -> GateEvidence:
             rejection_burst_bars=5,
             rejection_probability=0.7,
         ),
+        overfit=OverfitSettings(resamples=1000, pbo_blocks=16, confidence=0.95, max_points=5000),
         sources=sources_of(EvaluationSettings),
     )
     evidence = GateEvidence(

@@ -8,12 +8,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from torghut_assets.resources.market_data.alpaca import AlpacaSource
-from torghut_assets.resources.snapshot_writer import plan_window
 
 from torghut_assets.domain.errors import BadInputError
 from torghut_assets.domain.snapshots.errors import SourceUnreadableError
 from torghut_assets.domain.snapshots.universes import AlpacaSettings, Universe
+from torghut_assets.resources.market_data.alpaca import AlpacaSource
+from torghut_assets.resources.snapshot_writer import plan_window
 
 SETTINGS = AlpacaSettings(kind="alpaca")
 UNIVERSE = Universe(

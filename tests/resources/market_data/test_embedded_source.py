@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyarrow import csv
+
+from torghut_assets.domain.snapshots.errors import SourceUnreadableError
+from torghut_assets.domain.snapshots.schema import BAR_SCHEMA
 from torghut_assets.resources.artifact_store import digest_of_file
 from torghut_assets.resources.market_data.embedded import SHIPPED_DATA, EmbeddedSource
 from torghut_assets.resources.market_data.universes import find_universe
 from torghut_assets.resources.snapshot_writer import plan_window
-
-from torghut_assets.domain.snapshots.errors import SourceUnreadableError
-from torghut_assets.domain.snapshots.schema import BAR_SCHEMA
 
 FOLDER = SHIPPED_DATA / "us-megacaps"
 UNIVERSE = find_universe("us-megacaps")

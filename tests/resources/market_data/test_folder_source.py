@@ -4,13 +4,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from torghut_assets.resources.market_data import folder as folder_module
-from torghut_assets.resources.market_data.folder import FolderSource
 
 from torghut_assets.domain.snapshots.errors import SourceUnreadableError
 from torghut_assets.domain.snapshots.quality import SnapshotWindow
 from torghut_assets.domain.snapshots.schema import BAR_SCHEMA, NUMBERS
 from torghut_assets.domain.snapshots.universes import FolderSettings
+from torghut_assets.resources.market_data import folder as folder_module
+from torghut_assets.resources.market_data.folder import FolderSource
 
 DAYS = [dt.date(2021, 1, d) for d in (4, 5, 6, 7, 8)]
 

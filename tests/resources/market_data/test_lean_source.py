@@ -3,14 +3,14 @@ import zipfile
 
 import numpy as np
 import pytest
-from torghut_assets.resources.artifact_store import ArtifactStore
-from torghut_assets.resources.bar_reader import read_panel
-from torghut_assets.resources.market_data.lean import LeanSource
-from torghut_assets.resources.snapshot_writer import plan_window, take_snapshot
 
 from torghut_assets.domain.snapshots.calendar import load_sessions
 from torghut_assets.domain.snapshots.errors import SourceUnreadableError
 from torghut_assets.domain.snapshots.universes import LeanSettings, Universe
+from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.bar_reader import read_panel
+from torghut_assets.resources.market_data.lean import LeanSource
+from torghut_assets.resources.snapshot_writer import plan_window, take_snapshot
 
 FIRST, LAST = dt.date(2014, 5, 1), dt.date(2014, 6, 30)
 SESSIONS = load_sessions("XNYS", FIRST, LAST)

@@ -2,6 +2,12 @@ import re
 from pathlib import Path
 
 import pytest
+
+from torghut_assets.domain.documents import parse_yaml
+from torghut_assets.domain.errors import BadInputError, DocumentRefusedError
+from torghut_assets.domain.records import parse_record
+from torghut_assets.domain.snapshots.findings import CHECKS
+from torghut_assets.domain.snapshots.universes import UniverseFile
 from torghut_assets.resources.market_data.embedded import EmbeddedSource
 from torghut_assets.resources.market_data.folder import FolderSource
 from torghut_assets.resources.market_data.lean import LeanSource
@@ -11,12 +17,6 @@ from torghut_assets.resources.market_data.universes import (
     load_universes,
     read_universe_file,
 )
-
-from torghut_assets.domain.documents import parse_yaml
-from torghut_assets.domain.errors import BadInputError, DocumentRefusedError
-from torghut_assets.domain.records import parse_record
-from torghut_assets.domain.snapshots.findings import CHECKS
-from torghut_assets.domain.snapshots.universes import UniverseFile
 
 MINE = """
 universes:
