@@ -4,12 +4,13 @@ from typing import Final
 
 import dagster as dg
 
-from torghut_assets.assets import backtest, candidates, gates, snapshots
+from torghut_assets.assets import backtest, candidates, gates, overfit, snapshots
 from torghut_assets.assets.keys import ASSETS
 from torghut_assets.assets.policies import policy_assets
 from torghut_assets.checks import backtest as backtest_checks
 from torghut_assets.checks import candidates as candidate_checks
 from torghut_assets.checks import gates as gate_checks
+from torghut_assets.checks import overfit as overfit_checks
 from torghut_assets.checks import snapshots as snapshot_checks
 from torghut_assets.resources.evaluation_desk import EvaluationDesk
 from torghut_assets.resources.home import Home
@@ -37,6 +38,7 @@ EVALUATE_CANDIDATE = dg.define_asset_job(
         "target_weights",
         "backtest_metrics",
         "stress_metrics",
+        "overfit_diagnostics",
         "reproducibility_manifest",
         "gate_report",
         "research_feedback",
@@ -63,6 +65,7 @@ def build_definitions(home: Home) -> dg.Definitions:
             backtest.target_weights,
             backtest.backtest_metrics,
             backtest.stress_metrics,
+            overfit.overfit_diagnostics,
             backtest.reproducibility_manifest,
             gates.gate_report,
             gates.research_feedback,
@@ -73,6 +76,7 @@ def build_definitions(home: Home) -> dg.Definitions:
             snapshot_checks.data_schema_validation,
             backtest_checks.folds_complete,
             backtest_checks.stress_differs_from_base,
+            overfit_checks.trials_counted,
             backtest_checks.computed_twice_alike,
             gate_checks.gate_decision,
         ],

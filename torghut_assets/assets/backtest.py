@@ -27,7 +27,7 @@ from torghut_assets.resources.evaluation_outputs import EvaluationOutputs
 from torghut_assets.resources.frame_io import read_frame
 from torghut_assets.resources.home import Home
 
-_ENGINE_CODE = code_digest("domain/backtest", "domain/candidates", "strategies")
+ENGINE_CODE = code_digest("domain/backtest", "domain/candidates", "strategies")
 _PACKAGES = ("numba", "numpy", "pandas", "pyarrow", "pydantic", "scipy")
 
 
@@ -37,7 +37,7 @@ _PACKAGES = ("numba", "numpy", "pandas", "pyarrow", "pydantic", "scipy")
     owners=["team:research"],
     kinds={"numpy"},
     io_manager_key="record_io",
-    code_version=_ENGINE_CODE[:16],
+    code_version=ENGINE_CODE[:16],
 )
 def target_weights(
     home: dg.ResourceParam[Home],
@@ -83,7 +83,7 @@ def target_weights(
     owners=["team:research"],
     kinds={"numba"},
     io_manager_key="record_io",
-    code_version=_ENGINE_CODE[:16],
+    code_version=ENGINE_CODE[:16],
 )
 def backtest_metrics(
     home: dg.ResourceParam[Home],
@@ -175,7 +175,7 @@ def backtest_metrics(
     owners=["team:research"],
     kinds={"numba"},
     io_manager_key="record_io",
-    code_version=_ENGINE_CODE[:16],
+    code_version=ENGINE_CODE[:16],
 )
 def stress_metrics(
     home: dg.ResourceParam[Home],
@@ -231,7 +231,7 @@ def stress_metrics(
     owners=["team:platform"],
     kinds={"python"},
     io_manager_key="record_io",
-    code_version=_ENGINE_CODE[:16],
+    code_version=ENGINE_CODE[:16],
 )
 def reproducibility_manifest(
     home: dg.ResourceParam[Home],
@@ -266,7 +266,7 @@ def reproducibility_manifest(
         second_stress = outputs.stress_metrics(second_run, second_metrics.digest)
         manifest = ReproducibilityManifest(
             inputs=evidence.inputs,
-            code_digest=_ENGINE_CODE,
+            code_digest=ENGINE_CODE,
             package_versions={name: importlib.metadata.version(name) for name in _PACKAGES},
             seed=evaluation_settings.seed,
             outputs=compare_outputs(

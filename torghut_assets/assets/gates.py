@@ -6,6 +6,7 @@ import dagster as dg
 
 from torghut_assets.assets.partitions import EVALUATIONS
 from torghut_assets.assets.tables import rounded, table
+from torghut_assets.domain.backtest.overfit_records import OverfitDiagnostics
 from torghut_assets.domain.backtest.records import (
     BacktestMetrics,
     CostModel,
@@ -62,6 +63,7 @@ def gate_report(
     target_weights: TargetWeights,
     backtest_metrics: BacktestMetrics,
     stress_metrics: StressMetrics,
+    overfit_diagnostics: OverfitDiagnostics,
     reproducibility_manifest: ReproducibilityManifest,
     gate_policy: GatePolicy,
 ) -> dg.MaterializeResult[GateReport]:
@@ -80,6 +82,7 @@ def gate_report(
         target_weights=target_weights,
         backtest_metrics=backtest_metrics,
         stress_metrics=stress_metrics,
+        overfit_diagnostics=overfit_diagnostics,
         reproducibility_manifest=reproducibility_manifest,
     )
     ticket = ticket_behind(desk.register(trial_policy).entries(), backtest_metrics)

@@ -35,10 +35,10 @@ def equity_and_drawdown(path: "pa.Table", title: str) -> dg.MarkdownMetadataValu
         axes.spines[["top", "right"]].set_visible(False)
         for border in borders:
             axes.axvline(border, color="black", alpha=0.25, linewidth=0.6, linestyle=":")
-    return _as_markdown(figure, title)
+    return as_markdown(figure, title)
 
 
-def _as_markdown(figure: "Figure", title: str) -> dg.MarkdownMetadataValue:
+def as_markdown(figure: "Figure", title: str) -> dg.MarkdownMetadataValue:
     """Embed a figure as a PNG data address, so that the picture is part of the metadata."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90)

@@ -5,7 +5,7 @@ defined, and fails every limit that asks for it. Whatever counts trials takes it
 the trial register whose head is named here, never from an argument.
 """
 
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -63,6 +63,13 @@ class HoldoutResult(Part):
     looks: int = Field(ge=1)
 
 
+class HoldoutLook(NamedTuple):
+    """What came of asking for the final holdout: a result, or why it stayed shut."""
+
+    result: HoldoutResult | None
+    refusal: str | None
+
+
 class OverfitDiagnostics(Record):
     """Overfitting statistics of one candidate on one snapshot, with the trials they count.
 
@@ -70,6 +77,10 @@ class OverfitDiagnostics(Record):
     zero, above the best of `trials_raw` and above the best of `trials_effective` lucky
     trials. `pbo` is the probability that the best in sample is below the median out of
     sample. `reality_check_p` and the three `spa_p` are p-values (small is good).
+
+    `trials_variance` is that of the Sharpe ratios per bar of `trials_with_returns` registered
+    trials; the deflated ratios use it. `not_measured` says why a statistic is `None`, and
+    `holdout_refusal` why there is no holdout result.
     """
 
     record_kind: ClassVar[str] = "overfit-diagnostics"
@@ -79,6 +90,8 @@ class OverfitDiagnostics(Record):
     trials_raw: int = Field(ge=1)
     trials_effective: MeasuredOrNone
     trials_declared_outside: int = Field(ge=0)
+    trials_with_returns: int = Field(default=1, ge=1)
+    trials_variance: MeasuredOrNone = None
     trial_register_head: Digest
     psr: MeasuredOrNone
     dsr: MeasuredOrNone
@@ -96,9 +109,17 @@ class OverfitDiagnostics(Record):
     fold_stability: FoldStability
     sharpe_interval: SharpeInterval
     holdout: HoldoutResult | None
+    holdout_refusal: str | None = None
     seed: int = Field(ge=0)
     resamples: int = Field(ge=0)
     block_length: MeasuredOrNone
+    not_measured: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _a_holdout_is_seen_or_refused(self) -> Self:
+        if self.holdout is not None and self.holdout_refusal is not None:
+            raise ValueError("holdout_refusal: there is a holdout result, so none was refused")
+        return self
 
     @property
     def subject(self) -> str:

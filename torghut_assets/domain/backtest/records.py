@@ -93,6 +93,18 @@ class StressSettings(Part):
         return self
 
 
+class OverfitSettings(Part):
+    """How the overfitting statistics resample and divide. See `backtest/overfit_evidence`.
+
+    A grid of more than `max_points` is not measured, which fails every limit that asks.
+    """
+
+    resamples: int = Field(ge=100, le=100_000)
+    pbo_blocks: int = Field(ge=4, le=20, multiple_of=2)
+    confidence: float = Field(ge=0.5, lt=1)
+    max_points: int = Field(ge=2, le=5_000)
+
+
 class EvaluationSettings(SourcedRecord):
     """How a candidate is evaluated: walk-forward windows, regimes and seed."""
 
@@ -110,6 +122,7 @@ class EvaluationSettings(SourcedRecord):
     max_grid_points: int = Field(ge=1)
     seed: int = Field(ge=0)
     stress: StressSettings
+    overfit: OverfitSettings
 
 
 class PathMetrics(Part):

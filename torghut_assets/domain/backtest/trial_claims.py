@@ -14,6 +14,7 @@ from torghut_assets.domain.backtest.trial_policy import TrialPolicy
 from torghut_assets.domain.backtest.trials import (
     HoldoutReceipt,
     RegisterEntry,
+    Trial,
     TrialOutcome,
     TrialTicket,
     check_result,
@@ -128,6 +129,27 @@ def ticket_behind(entries: Sequence[RegisterEntry], metrics: BacktestMetrics) ->
             check_result(ticket.trial, metrics)
             return ticket
     raise UnregisteredBacktestError(metrics.digest)
+
+
+def finished_backtests(
+    entries: Sequence[RegisterEntry], count: TrialCount, *, but: Trial
+) -> tuple[str, ...]:
+    """Digests of the backtests of a family, one per distinct evaluation, but one.
+
+    A backtest is a finished ticket that gave returns. If an evaluation was computed more than
+    once, the newest result is named.
+    """
+    tickets = {entry.sequence: entry for entry in entries if isinstance(entry, TrialTicket)}
+    family = {member.candidate_id for member in count.members}
+    newest: dict[str, str] = {}
+    for outcome in entries:
+        if not isinstance(outcome, TrialOutcome) or outcome.result_digest is None:
+            continue
+        trial = tickets[outcome.ticket_sequence].trial
+        if outcome.returns_digest is not None and trial.inputs.candidate_id in family:
+            newest[trial.evaluation_digest] = outcome.result_digest
+    newest.pop(but.evaluation_digest, None)
+    return tuple(newest.values())
 
 
 def _differs(claimed: TrialCount | OverfitDiagnostics, detail: str) -> RegisterFinding:
