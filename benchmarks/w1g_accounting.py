@@ -23,7 +23,7 @@ TOLERANCE = {"net": 1e-12, "turnover": 1e-9}
 
 def vectorbt_public(close, targets, cost):
     """Returns and turnover through the public API, one cash-sharing group per account."""
-    n_bars, n_symbols = close.shape
+    n_symbols = close.shape[1]
     n_accounts = targets.shape[1] // n_symbols
     portfolio = vbt.Portfolio.from_orders(
         np.tile(close, (1, n_accounts)),
@@ -41,7 +41,7 @@ def vectorbt_public(close, targets, cost):
 
 def vectorbt_simulator(close, targets, cost):
     """Orders through vectorbt's compiled loop alone, its inputs already broadcast."""
-    n_bars, n_symbols = close.shape
+    n_symbols = close.shape[1]
     n_accounts = targets.shape[1] // n_symbols
     groups = np.full(n_accounts, n_symbols)
     wide = np.tile(close, (1, n_accounts))
