@@ -3,7 +3,7 @@
 from importlib.resources import files
 
 SNAPSHOT = "us-megacaps@2021-12-31"
-PASSING = "ma-trend-megacaps-v1"
+PASSING = "tsmom-megacaps-v1"
 REFUSED = "dip-buying-megacaps-v1"
 KEY = f"{PASSING}|{SNAPSHOT}"
 REFUSED_KEY = f"{REFUSED}|{SNAPSHOT}"

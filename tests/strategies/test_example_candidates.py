@@ -34,4 +34,4 @@ def test_there_is_one_example_of_each_family():
     }
     sizes = {spec.candidate_id: spec.grid_points for spec in specs}
     assert sizes["calendar-overfit-v1"] >= 200
-    assert all(9 <= n <= 30 for name, n in sizes.items() if name != "calendar-overfit-v1")
+    assert all(6 <= n <= 30 for name, n in sizes.items() if name != "calendar-overfit-v1")

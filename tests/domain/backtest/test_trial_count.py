@@ -314,7 +314,8 @@ def diagnostics(chain, **changes):
         "seed": 0,
         "resamples": 0,
     }
-    absent = set(OverfitDiagnostics.model_fields) - fields.keys()
+    needed = {n for n, f in OverfitDiagnostics.model_fields.items() if f.is_required()}
+    absent = needed - fields.keys()
     return OverfitDiagnostics(**(fields | dict.fromkeys(absent) | changes))
 
 

@@ -49,7 +49,7 @@ def test_what_is_not_measured_is_shown_as_such():
     assert page.startswith("# ✓")
     assert "Beyond paper trading it is refused: overfit evidence chain, deflated sharpe" in page
     assert "are **not measured**" in page
-    assert page.count("`NOT_MEASURED`") == 6
+    assert page.count("`MISSING_EVIDENCE`") == 6
 
 
 def test_a_breach_beyond_paper_is_named():

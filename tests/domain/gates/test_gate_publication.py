@@ -118,7 +118,7 @@ def test_each_gate_says_what_the_issue_asks_for():
     assert codes["turnover"] == "NOT_A_NUMBER"
     assert codes["cost"] == "WRONG_SIGN"
     assert codes["stress_drawdown"] == "MISSING_EVIDENCE"
-    assert codes["deflated_sharpe"] == "NOT_MEASURED"
+    assert codes["deflated_sharpe"] == "MISSING_EVIDENCE"
 
 
 def test_the_time_is_published_and_not_part_of_the_decision():

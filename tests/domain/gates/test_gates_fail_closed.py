@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from gate_evidence import POLICY, changed, get, passing, rebound, without_item
+from gate_evidence import POLICY, SHIPPED_POLICY, changed, get, passing, rebound, without_item
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -271,16 +271,18 @@ def test_what_is_taken_away_never_helps(number, choices, bind):
     spoil(number, [broken(choice) for choice in choices], bind)
 
 
-@pytest.mark.parametrize("name", [n for n in RECORDS if n != "overfit_diagnostics"])
+@pytest.mark.parametrize("name", RECORDS)
 def test_every_record_is_needed_for_paper(name):
-    assert decide(replace(passing(), **{name: None})).verdict is Verdict.FAIL
+    report = evaluate_gates(replace(passing(), **{name: None}), SHIPPED_POLICY, code_version="test")
+    assert report.verdict is Verdict.FAIL
 
 
-def test_without_overfitting_evidence_paper_is_possible_and_nothing_beyond():
-    report = decide(replace(passing(), overfit_diagnostics=None))
-    assert report.verdict is Verdict.PASS
-    assert report.beyond_paper_verdict is Verdict.FAIL
-    assert {reason.code for reason in report.reasons} == {"NOT_MEASURED"}
+def test_without_overfitting_evidence_every_limit_on_it_blocks_paper():
+    evidence = replace(passing(), overfit_diagnostics=None)
+    report = evaluate_gates(evidence, SHIPPED_POLICY, code_version="test")
+    assert report.verdict is Verdict.FAIL
+    assert {reason.code for reason in report.blocking_reasons} == {"MISSING_EVIDENCE"}
+    assert set(report.failed) >= {"deflated_sharpe", "overfitting_probability", "superior_ability"}
 
 
 def test_no_evidence_at_all_is_a_decision_and_fails():

@@ -68,9 +68,6 @@ RECORD_TYPES: Final[dict[str, type[Record]]] = {
 }
 """Records of a decision, by the name of the asset that holds them."""
 
-MEASURED_LATER: Final = ("overfit_diagnostics",)
-"""Records without which a decision for paper can be made: what they hold is `NOT_MEASURED`."""
-
 
 class UnusableEvidenceError(EvidenceError):
     """A value cannot be used; `problem` says why. It becomes a failed limit, not a crash."""
@@ -127,14 +124,11 @@ def record_of(evidence: GateEvidence, name: str) -> Any:
     Raises
     ------
     UnusableEvidenceError
-        `MISSING_EVIDENCE` if there is none (`NOT_MEASURED` for those of `MEASURED_LATER`),
-        `WRONG_TYPE` if it is something else.
+        `MISSING_EVIDENCE` if there is none, `WRONG_TYPE` if it is something else.
     """
     record = getattr(evidence, name)
     if record is None:
-        later = name in MEASURED_LATER
-        problem = Problem.NOT_MEASURED if later else Problem.MISSING_EVIDENCE
-        raise UnusableEvidenceError(problem, f"there is no {name}")
+        raise UnusableEvidenceError(Problem.MISSING_EVIDENCE, f"there is no {name}")
     if type(record) is not RECORD_TYPES[name]:
         raise UnusableEvidenceError(
             Problem.WRONG_TYPE, f"{name} is of type {type(record).__name__}"

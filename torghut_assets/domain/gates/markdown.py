@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from torghut_assets.domain.gates.evidence import MEANINGS, GateEvidence, Problem
+from torghut_assets.domain.gates.overfitting_page import overfitting_section
 from torghut_assets.domain.gates.publication import utc_text
 from torghut_assets.domain.gates.records import GateReport, GateResult, LimitResult
 from torghut_assets.domain.verdicts import Verdict
@@ -52,6 +53,7 @@ def render_markdown(report: GateReport, evaluated_at: dt.datetime, evidence: Gat
         _headline(report, utc_text(evaluated_at), evidence),
         _why(report),
         *(_gate(gate) for gate in report.gates),
+        overfitting_section(report, evidence),
         _folds(evidence),
         _stress(evidence),
         _regimes(evidence),
@@ -123,7 +125,8 @@ def _beyond_paper(results: list[LimitResult]) -> str:
     if not later:
         return "Beyond paper trading no further limit stands in the way."
     names = _listed([_words(result.name) for result in later])
-    if all(result.problem is Problem.NOT_MEASURED for result in later):
+    absent = (Problem.NOT_MEASURED, Problem.MISSING_EVIDENCE)
+    if all(result.problem in absent for result in later):
         return (
             f"Beyond paper trading it is refused: {names} are **not measured**, and what is not "
             "measured does not pass."
