@@ -143,14 +143,15 @@ def run_account(  # noqa: PLR0912, PLR0915 - one loop, read top to bottom; calls
             if rules.cooldown > 0 and bar - last_trade[i] <= rules.cooldown:
                 goal = _cooled(goal, drifted, working[i])
             size = abs(goal - drifted)
-            if size < DUST or (size < rules.min_trade and goal != 0.0):
-                goal = drifted
-                size = 0.0
+            # Without short circuits: this is decided anew at every bar, and a guess costs more.
+            ignored = (size < DUST) | ((size < rules.min_trade) & (goal != 0.0))
+            goal = drifted if ignored else goal
+            size = 0.0 if ignored else size
             ordered += size
             # Fill.
             share = 0.0
             working[i] = 0.0
-            if bounded and size > 0.0:
+            if bounded:
                 liquidity = market.liquidity[bar, i]
                 room = rules.max_participation * liquidity / equity_usd if liquidity > 0.0 else 0.0
                 if size > room:
@@ -161,7 +162,7 @@ def run_account(  # noqa: PLR0912, PLR0915 - one loop, read top to bottom; calls
                         forgotten[i] = raw
                     size = room
                     goal = drifted + side * size
-                if size > 0.0:
+                if liquidity > 0.0:
                     share = size * equity_usd / liquidity
             # Pay.
             rate = rules.fixed_rate
@@ -170,8 +171,7 @@ def run_account(  # noqa: PLR0912, PLR0915 - one loop, read top to bottom; calls
                 rate += rules.slippage * sigma + rules.impact * sigma * np.sqrt(share)
             paid = size * rate
             # Book.
-            if size > 0.0:
-                last_trade[i] = bar
+            last_trade[i] = bar if size > 0.0 else last_trade[i]
             held[i] = goal
             weight = abs(goal)
             cost += paid
