@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
-from torghut_assets.resources.home import Home
 
 from page_writers.markdown import NOTICE, inline, table
 from torghut_assets.assets.keys import ASSETS
 from torghut_assets.definitions import build_definitions
+from torghut_assets.resources.home import Home
 
 GROUPS: Final = (
     "policy",

@@ -133,6 +133,24 @@ def test_every_relative_link_leads_somewhere(page):
             assert anchor in anchors_of(destination), f"{name_of(page)}: no heading {target}"
 
 
+def test_the_index_leads_to_every_page():
+    linked: set[Path] = set()
+    for page in (ROOT / "docs/index.md", ROOT / "docs/numerics.md"):
+        targets = re.findall(r"\]\(([^)#\s]+)", page.read_text())
+        linked |= {(page.parent / target).resolve() for target in targets if ":" not in target}
+    missing = {name_of(page) for page in PAGES} - {name_of(page) for page in linked}
+    assert not missing - {"docs/index.md"}
+
+
+def test_every_picture_is_small_and_shown():
+    readme = (ROOT / "README.md").read_text()
+    pictures = list((ROOT / "docs/screenshots").glob("*.png"))
+    assert pictures
+    for picture in pictures:
+        assert picture.stat().st_size < 200_000
+        assert name_of(picture) in readme
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_command_shown_exists_with_its_options(page):
     for line in shown_commands(page.read_text()):
