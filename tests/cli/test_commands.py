@@ -70,8 +70,8 @@ def test_a_candidate_is_submitted_once_and_never_changed(candidate_file):
     [
         (lambda b: b"x" * 10_000_000, "bytes"),
         (lambda b: b + b"\nsurprise: 1\n", "surprise"),
-        (lambda b: b.replace(b"ma-trend-megacaps-v1", b"../../etc/passwd"), "candidate"),
-        (lambda b: b.replace(b"type: moving-average-trend", b"type: crystal-ball"), "crystal-ball"),
+        (lambda b: b.replace(b"tsmom-megacaps-v1", b"../../etc/passwd"), "candidate"),
+        (lambda b: b.replace(b"type: time-series-momentum", b"type: crystal-ball"), "crystal-ball"),
         (lambda b: b.replace(b"title: ", b"title: \x07"), "control character"),
         (lambda b: b"a: &a [1]\nb: [*a, *a]\n", "anchor"),
         (lambda b: b"", "NoneType"),
