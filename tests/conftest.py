@@ -39,7 +39,8 @@ def evaluated_home(tmp_path_factory) -> Path:
     Do not change it: copy it with the fixture `evaluated`.
     """
     from torghut_assets.cli.candidate import submit
-    from torghut_assets.cli.driver import Driver, instance_of
+    from torghut_assets.cli.driver import Driver
+    from torghut_assets.cli.instance import instance_of
     from torghut_assets.cli.snapshot import register
     from torghut_assets.domain.identifiers import parse_snapshot_id
 

@@ -10,7 +10,7 @@ from evaluated_examples import KEY, PASSING, SNAPSHOT, example
 
 from torghut_assets.assets.keys import GATE_REPORT
 from torghut_assets.cli.candidate import submit
-from torghut_assets.cli.driver import instance_of
+from torghut_assets.cli.instance import instance_of
 from torghut_assets.resources.lineage import newest
 
 CHECKOUT = Path(__file__).parents[2]

@@ -3,7 +3,7 @@
 import dagster as dg
 from evaluated_examples import KEY, REFUSED_KEY
 
-from torghut_assets.cli.driver import instance_of
+from torghut_assets.cli.instance import instance_of
 from torghut_assets.resources.home import Home
 
 DECISION = dg.AssetCheckKey(dg.AssetKey("gate_report"), "gate_decision")

@@ -5,7 +5,8 @@ import pytest
 from evaluated_examples import KEY, PASSING, REFUSED_KEY, SNAPSHOT
 
 from torghut_assets.assets.keys import ASSETS, GATE_REPORT, RESEARCH_FEEDBACK
-from torghut_assets.cli.driver import Driver, instance_of
+from torghut_assets.cli.driver import Driver
+from torghut_assets.cli.instance import instance_of
 from torghut_assets.domain.gates.feedback import ResearchFeedback
 from torghut_assets.domain.gates.records import GateReport
 from torghut_assets.domain.verdicts import Verdict

@@ -7,7 +7,8 @@ import pytest
 from evaluated_examples import KEY, PASSING, REFUSED, REFUSED_KEY, SNAPSHOT
 
 from torghut_assets.assets.keys import BACKTEST_METRICS, GATE_REPORT, STRESS_METRICS
-from torghut_assets.cli.driver import Driver, instance_of
+from torghut_assets.cli.driver import Driver
+from torghut_assets.cli.instance import instance_of
 from torghut_assets.domain.errors import (
     EvidenceContradictionError,
     EvidenceDigestMismatchError,

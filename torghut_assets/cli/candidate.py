@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from torghut_assets.cli.driver import instance_of
 from torghut_assets.domain.errors import BadInputError
 from torghut_assets.domain.identifiers import parse_candidate_id
 from torghut_assets.resources.home import Home
@@ -18,6 +17,7 @@ def candidate() -> None:
 def submit(home: Home, payload: bytes, location: str) -> tuple[str, bool]:
     """Check a candidate file, keep it and register its partition; return id and whether new."""
     from torghut_assets.assets.partitions import CANDIDATES
+    from torghut_assets.cli.instance import instance_of
     from torghut_assets.domain.candidates.grid import parameter_points
     from torghut_assets.domain.candidates.parse import parse_candidate_spec
     from torghut_assets.resources.candidate_files import keep_candidate

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from torghut_assets.cli.driver import Driver, instance_of
+from torghut_assets.cli.driver import Driver
+from torghut_assets.cli.instance import instance_of
 from torghut_assets.domain.verdicts import Verdict
 from torghut_assets.resources.home import Home
 

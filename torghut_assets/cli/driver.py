@@ -39,14 +39,6 @@ class StepOutcome:
     current: tuple[str, ...]
 
 
-@contextmanager
-def instance_of(home: Home) -> Iterator[dg.DagsterInstance]:
-    """Open the Dagster instance of the home, making it on first use."""
-    home.prepare()
-    with dg.DagsterInstance.from_config(str(home.dagster_home)) as instance:
-        yield instance
-
-
 class Driver:
     """Runs jobs of one home, in this process."""
 

@@ -5,7 +5,8 @@ import sys
 
 import click
 
-from torghut_assets.cli.driver import Driver, instance_of
+from torghut_assets.cli.driver import Driver
+from torghut_assets.cli.instance import instance_of
 from torghut_assets.domain.identifiers import parse_candidate_id, parse_snapshot_id
 from torghut_assets.resources.home import Home
 

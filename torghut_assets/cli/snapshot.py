@@ -2,7 +2,8 @@
 
 import click
 
-from torghut_assets.cli.driver import Driver, instance_of
+from torghut_assets.cli.driver import Driver
+from torghut_assets.cli.instance import instance_of
 from torghut_assets.domain.identifiers import SnapshotId, parse_date, parse_name
 from torghut_assets.resources.home import Home
 
