@@ -48,7 +48,7 @@ def _ratios_of_the_others(
     """Sharpe ratios per bar of all grid points of the family's other finished evaluations."""
     import numpy as np
 
-    from torghut_assets.domain.backtest.overfit_sample import ratios_of, tested_returns
+    from torghut_assets.domain.backtest.overfit_sample import out_of_sample_returns, ratios_of
 
     others = finished_backtests(work.register.entries(), count, but=work.ticket.trial)
     ratios = [np.empty(0)]
@@ -56,6 +56,6 @@ def _ratios_of_the_others(
         metrics = BacktestMetrics.from_canonical_bytes(
             store.get(digest), location=f"backtest of the same family {digest}"
         )
-        _, returns = tested_returns(read_frame(store, metrics.grid_returns_frame_digest))
+        _, returns = out_of_sample_returns(read_frame(store, metrics.grid_returns_frame_digest))
         ratios.append(ratios_of(returns))
     return np.concatenate(ratios)

@@ -7,6 +7,7 @@ from torghut_assets.domain.backtest.records import (
     CostModel,
     EvaluationInputs,
     EvaluationSettings,
+    OverfitSettings,
     RiskLimits,
     StressSettings,
 )
@@ -74,6 +75,7 @@ def settings(**changes):
         "max_grid_points": 50,
         "seed": 7,
         "stress": stress_settings(),
+        "overfit": OverfitSettings(resamples=200, pbo_blocks=8, confidence=0.9, max_points=40),
     }
     return sourced(EvaluationSettings, **{**values, **changes})
 

@@ -59,7 +59,7 @@ def grid_sample(
     EvidenceError
         If the frame does not say which points it holds and which rows are out of sample.
     """
-    points, returns = tested_returns(grid_frame)
+    points, returns = out_of_sample_returns(grid_frame)
     return GridSample(
         points=points,
         returns=returns,
@@ -68,7 +68,7 @@ def grid_sample(
     )
 
 
-def tested_returns(grid_frame: "pa.Table") -> tuple[tuple[Point, ...], Floats]:
+def out_of_sample_returns(grid_frame: "pa.Table") -> tuple[tuple[Point, ...], Floats]:
     """Points of a `frames.grid_returns_frame`, and their returns out of sample, bars first."""
     metadata = grid_frame.schema.metadata or {}
     try:

@@ -96,8 +96,8 @@ def _number(value: float | None, digits: int = 3) -> str:
 
 def _which_n(record: OverfitDiagnostics, limited: set[str]) -> str:
     text = (
-        f"N = {record.trials_raw:,} raw trials, {record.trials_declared_outside:,} of them declared "
-        "from outside, were counted in the trial register; the effective number is an estimate "
+        f"N = {record.trials_raw:,} raw trials, {record.trials_declared_outside:,} of them "
+        "declared from outside, were counted in the register; the effective number is an estimate "
         "from correlations that flatters if it is too low."
     )
     if "deflated_sharpe_probability" in limited:
