@@ -15,7 +15,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml setup.py
 	@echo "Installing into $(VENV) (about a minute, once)"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed; set PYTHON=...") if not (3, 11) <= sys.version_info < (3, 14) else None'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/torghut warm
 	@touch $@
