@@ -94,8 +94,7 @@ def markdown(title: str, results: Sequence[Measured], notes: Sequence[str] = ())
     lines = [
         f"### {title}",
         "",
-        "| implementation | wall | CPU | wall ratio (paired range) | CPU ratio (paired range) "
-        "| added RSS | difference |",
+        "| program | wall | CPU | wall ratio (range) | CPU ratio (range) | RSS | difference |",
         "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     for result in results:

@@ -8,10 +8,7 @@ last buy cannot pay in fees, so it must agree without fees; times are taken with
 import numpy as np
 import reference
 import runner
-import vectorbt as vbt
 import workload_data
-from vectorbt.portfolio import nb as vbt_nb
-from vectorbt.portfolio.enums import CallSeqType, SizeType
 
 from torghut_assets.domain.backtest.accounting import AccountRules, simulate_side_by_side
 from torghut_assets.domain.backtest.costs import Conditions
@@ -23,6 +20,8 @@ TOLERANCE = {"net": 1e-12, "turnover": 1e-9}
 
 def vectorbt_public(close, targets, cost):
     """Returns and turnover through the public API, one cash-sharing group per account."""
+    import vectorbt as vbt
+
     n_symbols = close.shape[1]
     n_accounts = targets.shape[1] // n_symbols
     portfolio = vbt.Portfolio.from_orders(
@@ -41,6 +40,9 @@ def vectorbt_public(close, targets, cost):
 
 def vectorbt_simulator(close, targets, cost):
     """Orders through vectorbt's compiled loop alone, its inputs already broadcast."""
+    from vectorbt.portfolio import nb as vbt_nb
+    from vectorbt.portfolio.enums import CallSeqType, SizeType
+
     n_symbols = close.shape[1]
     n_accounts = targets.shape[1] // n_symbols
     groups = np.full(n_accounts, n_symbols)
