@@ -139,7 +139,7 @@ def main() -> None:
     browser_path = shutil.which("chromium") or shutil.which("google-chrome")
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(os.environ.get("SCREENSHOT_HOME") or folder)
+        home = Path(folder)
         environment = {**os.environ, "TORGHUT_HOME": str(home)}
         subprocess.run([BIN / "torghut", "demo"], check=True, env=environment)
         with user_interface(home) as address, sync_playwright() as playwright:
