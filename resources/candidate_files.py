@@ -6,6 +6,7 @@ from pathlib import Path
 from torghut_assets.domain.errors import BadInputError, EvidenceError
 from torghut_assets.domain.identifiers import parse_candidate_id
 from torghut_assets.resources.home import Home
+from torghut_assets.resources.new_files import write_new
 
 READ_LIMIT_BYTES = 64 * 1024 + 1
 """One byte more than `documents.MAX_BYTES`, so that a larger file is refused, not read whole."""
@@ -42,10 +43,8 @@ def keep_candidate(home: Home, candidate_id: str, payload: bytes) -> bool:
         gets an id of its own and names it as `parent`.
     """
     path = home.candidate_path(parse_candidate_id(candidate_id))
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with path.open("xb") as handle:
-            handle.write(payload)
+        write_new(path, payload)
     except FileExistsError:
         kept = path.read_bytes()
         if kept == payload:

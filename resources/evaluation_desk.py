@@ -17,7 +17,12 @@ from torghut_assets.domain.backtest.preconditions import EvaluationEvidence, req
 from torghut_assets.domain.backtest.trial_policy import TrialPolicy
 from torghut_assets.domain.backtest.trials import TrialTicket, describe_trial
 from torghut_assets.domain.candidates.records import ParameterValue
-from torghut_assets.domain.candidates.strategy import BarPanel, Floats, LoadedStrategy
+from torghut_assets.domain.candidates.strategy import (
+    BarPanel,
+    Floats,
+    LoadedStrategy,
+    StrategyParameters,
+)
 from torghut_assets.domain.digests import canonical_json, sha256_hex
 from torghut_assets.resources.bar_vault import BarVault
 from torghut_assets.resources.home import Home
@@ -55,7 +60,7 @@ class OpenEvaluation:
 
         strategy = self._plugin.strategy
         parameters = declared_parameters(self.evidence.spec, strategy.parameters_type)
-        return strategy.target_weights(self.bars, parameters)
+        return self._weights(self.bars, parameters)
 
     def walk_forward(self, on_point: Progress | None = None) -> "WalkForwardRun":
         """Evaluate the whole parameter grid on the bars before the final holdout."""
@@ -107,11 +112,18 @@ class OpenEvaluation:
 
         strategy, evidence = self._plugin.strategy, self.evidence
         parameters = strategy.parameters_type.model_validate(dict(chosen))
-        weights = strategy.target_weights(bars, parameters).copy()
+        weights = self._weights(bars, parameters)
         weights[:since_bar] = 0.0
         market = market_arrays(bars, evidence.cost_model.volatility_window_bars)
         conditions = trading_conditions(market, CostRates.of(evidence.cost_model))
         return simulate(weights, conditions, AccountRules.of(evidence.risk_limits)).net_return
+
+    def _weights(self, bars: BarPanel, parameters: StrategyParameters) -> Floats:
+        """Ask the plugin; whatever it raises or returns wrongly is one refusal."""
+        from torghut_assets.domain.candidates.examinee import Examinee
+
+        where = f"strategy {self._plugin.strategy.name} on {self.evidence.manifest.snapshot_id}"
+        return Examinee(self._plugin.strategy, parameters).weights(bars, where=where)
 
     def _run(self, bars: BarPanel, on_point: Progress | None) -> "WalkForwardRun":
         from torghut_assets.domain.backtest.market import market_arrays
@@ -127,7 +139,7 @@ class OpenEvaluation:
 
         def weights_of(point: Point) -> Floats:
             parameters = strategy.parameters_type.model_validate(dict(point))
-            return strategy.target_weights(bars, parameters)
+            return self._weights(bars, parameters)
 
         plan = EvaluationPlan(
             settings=evidence.settings,

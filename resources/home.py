@@ -3,13 +3,16 @@
 Nothing else in this project reads `TORGHUT_HOME` or `DAGSTER_HOME` or joins a path to them.
 """
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import torghut_assets
+from torghut_assets.domain.errors import BadInputError
 from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.new_files import write_new
 
 _SHIPPED_CONFIG = Path(torghut_assets.__file__).parent / "config"
 DEFINITIONS_MODULE = "torghut_assets.definitions"
@@ -20,6 +23,18 @@ telemetry:
 nux:
   enabled: false
 """
+
+
+class HomeUnusableError(BadInputError):
+    """The home cannot be written to."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(
+            location=f"home {path}",
+            found=problem,
+            expected="a folder that can be written to",
+            action="Correct its permissions, or set TORGHUT_HOME to another folder.",
+        )
 
 
 @dataclass(frozen=True)
@@ -82,12 +97,24 @@ class Home:
         return own if own.is_file() else _SHIPPED_CONFIG / f"{name}.yaml"
 
     def prepare(self) -> None:
-        """Make the folders, and a Dagster instance file unless there is one."""
+        """Make the folders, and a Dagster instance file unless there is one.
+
+        Raises
+        ------
+        HomeUnusableError
+            If a folder cannot be made or written to.
+        """
         for folder in (self.root, self.candidates_folder, self.universes_folder, self.dagster_home):
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise HomeUnusableError(folder, str(error.strerror)) from error
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise HomeUnusableError(folder, "a folder without the permission to write")
         instance_file = self.dagster_home / "dagster.yaml"
         if not instance_file.exists():
-            instance_file.write_text(_DAGSTER_YAML, encoding="utf-8")
+            with contextlib.suppress(FileExistsError):  # another process was faster
+                write_new(instance_file, _DAGSTER_YAML.encode())
 
     def environment(self) -> dict[str, str]:
         """Variables that make Dagster's own commands use this home and this code location."""

@@ -1,5 +1,6 @@
 """Published gate reports: JSON and Markdown files that keep every version."""
 
+import contextlib
 import datetime as dt
 import json
 from pathlib import Path
@@ -9,6 +10,7 @@ from torghut_assets.domain.errors import EvidenceError
 from torghut_assets.domain.gates.publication import publication
 from torghut_assets.domain.gates.records import GateReport
 from torghut_assets.resources.home import Home
+from torghut_assets.resources.new_files import write_new
 
 
 def publish_report(home: Home, report: GateReport, document: dict[str, Any], page: str) -> Path:
@@ -19,14 +21,10 @@ def publish_report(home: Home, report: GateReport, document: dict[str, Any], pag
     """
     json_path = report_path(home, report, "json")
     page_path = report_path(home, report, "md")
-    json_path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     for path, content in ((json_path, text), (page_path, page)):
-        try:
-            with path.open("x", encoding="utf-8") as handle:
-                handle.write(content)
-        except FileExistsError:
-            continue
+        with contextlib.suppress(FileExistsError):
+            write_new(path, content.encode())
     return page_path
 
 

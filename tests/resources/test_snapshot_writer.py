@@ -173,7 +173,7 @@ def test_a_changed_source_is_refused_with_the_first_differing_bar(store, folder)
     assert "first difference: stored BBB 2021-01-13T00:00:00+00:00" in text
     assert "volume 1000000.0" in text
     assert "volume 5.0" in text
-    assert refusal.value.exit_code == 4
+    assert refusal.value.exit_code == 3
     assert read_panel(before, store).volume[7, 1] == 1e6
 
 

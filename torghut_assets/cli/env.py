@@ -22,8 +22,11 @@ def env() -> None:
 
     Exit status: 0.
     """
+    from torghut_assets.cli.instance import instance_of
+
     home = Home.from_environment()
-    home.prepare()
+    with instance_of(home):  # Dagster's own processes would make its databases at once, and badly
+        pass
     for name, value in home.environment().items():
         click.echo(f"export {name}={shlex.quote(value)}")
 

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import traceback
 from typing import Final
 
 import click
@@ -21,6 +22,11 @@ _COMMANDS: Final = {
     "verify-statistics": "torghut_assets.cli.statistics:verify_statistics",
     "warm": "torghut_assets.cli.env:warm",
 }
+
+
+_BAD_INPUT: Final = 4
+_INTERNAL_ERROR: Final = 70
+_INTERRUPTED: Final = 130
 
 
 class _LateGroup(click.Group):
@@ -55,16 +61,35 @@ def torghut() -> None:
       2  wrong usage
       3  evidence missing or altered
       4  bad input
+    70 is an error inside torghut, with its traceback; 130 is an interruption.
     """
 
 
 def main() -> None:
     """Run the command; a refusal becomes one line on standard error and its exit status."""
     try:
-        torghut(prog_name="torghut")
+        torghut.main(prog_name="torghut", standalone_mode=False)
     except TorghutError as error:
-        click.echo(f"torghut: {error}", err=True)
+        _say(str(error))
         sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _say("interrupted. Run the same command again: it goes on with what was not made yet.")
+        sys.exit(_INTERRUPTED)
+    except OSError as error:
+        _say(f"{error.filename or 'operating system'}: {error.strerror or error}.")
+        sys.exit(_BAD_INPUT)
+    except Exception:  # noqa: BLE001 - Python would end with 1, and 1 means refused by a gate
+        traceback.print_exc()
+        sys.exit(_INTERNAL_ERROR)
+
+
+def _say(message: str) -> None:
+    """Print one line, whatever a message quotes from outside."""
+    shown = "".join(c if c.isprintable() else " " for c in " ".join(message.split()))
+    click.echo(f"torghut: {shown}", err=True)
 
 
 if __name__ == "__main__":

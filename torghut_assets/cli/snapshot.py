@@ -4,6 +4,7 @@ import click
 
 from torghut_assets.cli.driver import Driver
 from torghut_assets.cli.instance import instance_of
+from torghut_assets.domain.errors import TorghutError
 from torghut_assets.domain.identifiers import SnapshotId, parse_date, parse_name
 from torghut_assets.resources.home import Home
 
@@ -13,14 +14,17 @@ def snapshot() -> None:
     """Take and list immutable dataset snapshots."""
 
 
-def register(home: Home, snapshot_id: SnapshotId) -> None:
-    """Check that the universe exists and register the snapshot's partition."""
+def register(home: Home, snapshot_id: SnapshotId) -> bool:
+    """Check that the universe exists, register the snapshot's partition; return whether new."""
     from torghut_assets.assets.partitions import SNAPSHOTS
     from torghut_assets.resources.market_data.universes import find_universe
 
     find_universe(snapshot_id.universe, home.universes_folder)
+    name, key = str(SNAPSHOTS.name), str(snapshot_id)
     with instance_of(home) as instance:
-        instance.add_dynamic_partitions(str(SNAPSHOTS.name), [str(snapshot_id)])
+        new = not instance.has_dynamic_partition(name, key)
+        instance.add_dynamic_partitions(name, [key])
+    return new
 
 
 @snapshot.command()
@@ -38,12 +42,19 @@ def take(universe: str, as_of: str) -> None:
 
     Exit status: 0 taken (or there already), 3 the source changed, 4 bad data or input.
     """
+    from torghut_assets.assets.partitions import SNAPSHOTS
+
     home = Home.from_environment()
     name = parse_name(universe, kind="universe")
     snapshot_id = SnapshotId(name, parse_date(as_of, location="--as-of"))
-    register(home, snapshot_id)
+    new = register(home, snapshot_id)
     with instance_of(home) as instance:
-        outcome = Driver(home, instance).take_snapshot(str(snapshot_id))
+        try:
+            outcome = Driver(home, instance).take_snapshot(str(snapshot_id))
+        except TorghutError:
+            if new:  # a date that cannot be taken is no choice in the UI
+                instance.delete_dynamic_partition(str(SNAPSHOTS.name), str(snapshot_id))
+            raise
     click.echo(
         f"{snapshot_id}: {outcome.rows} rows, {len(outcome.symbols)} symbols, "
         f"{outcome.first_session} to {outcome.last_session}, digest {outcome.digest}"

@@ -38,7 +38,12 @@ class SnapshotRefusedError(BadInputError):
 
 
 class SnapshotChangedError(BadInputError):
-    """The source no longer gives the bars that were stored under this snapshot id."""
+    """The source no longer gives the bars that were stored under this snapshot id.
+
+    Exit status 3, not 4: the bars may be fine, but one side of the evidence was altered.
+    """
+
+    exit_code = 3
 
     def __init__(self, *, snapshot_id: str, difference: str) -> None:
         self.difference = difference

@@ -16,9 +16,14 @@ Symbol = Annotated[
 ]
 """An exchange ticker; the grammar leaves no room for a path."""
 
-Line = Annotated[str, StringConstraints(min_length=3, max_length=200)]
-Caveat = Annotated[str, StringConstraints(min_length=10, max_length=1_000)]
-FolderPath = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+_VISIBLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+"""A YAML escape such as `\\e` would reach terminals; no path holds `\\0`."""
+
+Line = Annotated[str, StringConstraints(min_length=3, max_length=200, pattern=_VISIBLE)]
+Caveat = Annotated[
+    str, StringConstraints(min_length=10, max_length=1_000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")
+]
+FolderPath = Annotated[str, StringConstraints(min_length=1, max_length=1_000, pattern=_VISIBLE)]
 
 
 class EmbeddedSettings(Part):
