@@ -27,7 +27,8 @@ MIB = 1 << 20
 class Contender:
     """One implementation: a name and a call without arguments that returns its outputs.
 
-    `rounds` limits how often a slow one is called; it then takes part in the first rounds.
+    `rounds` limits how often a slow one is called; it then takes part in the first rounds. With
+    0 its first call counts, which is fair only to one that compiles nothing.
     `agrees` is called with the outputs of the first contender and its own, raises
     AssertionError if they differ, and returns the largest difference as text.
     """
@@ -64,7 +65,9 @@ def compare(contenders: Sequence[Contender], rounds: int = 7) -> list[Measured]:
         gc.collect()
         before = _memory("VmRSS")
         _forget_peak()
+        cpu, wall = cpu_seconds(), time.perf_counter()
         outputs = contender.call()
+        first = time.perf_counter() - wall, cpu_seconds() - cpu
         peak = _memory("VmHWM")
         agreement = "reference"
         if reference is None:
@@ -74,7 +77,11 @@ def compare(contenders: Sequence[Contender], rounds: int = 7) -> list[Measured]:
         else:
             agreement = "not compared"
         del outputs
-        results.append(Measured(contender.name, agreement, peak, max(0.0, peak - before)))
+        result = Measured(contender.name, agreement, peak, max(0.0, peak - before))
+        if contender.rounds == 0:
+            result.wall.append(first[0])
+            result.cpu.append(first[1])
+        results.append(result)
     for number in range(rounds):
         for contender, result in zip(contenders, results, strict=True):
             if contender.rounds is not None and number >= contender.rounds:
@@ -134,6 +141,7 @@ def options(text: str | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=text)
     parser.add_argument("--rounds", type=int, default=7, help="alternating rounds")
     parser.add_argument("--slow-rounds", type=int, default=3, help="rounds of slow peers")
+    parser.add_argument("--only", default="", help="only jobs whose title has this text")
     parser.add_argument("--growth", action="store_true", help="measure growth with size too")
     parser.add_argument("--output", type=Path, help="append the table to this Markdown file")
     return parser.parse_args()

@@ -14,6 +14,7 @@ from w1g_accounting import vectorbt_public
 
 from torghut_assets.domain.backtest.accounting import AccountRules, simulate_side_by_side
 from torghut_assets.domain.backtest.costs import Conditions
+from torghut_assets.domain.backtest.walk_forward_run import reuse_freed_memory
 from torghut_assets.domain.candidates.strategy import BarPanel
 from torghut_assets.strategies.time_series_momentum_v1 import (
     STRATEGY,
@@ -50,6 +51,7 @@ def figures(net, turnover):
 
 def ours(bars, returns, grid, cost=COST):
     """Each point through the plugin, then the kernel, `AT_ONCE` accounts in step."""
+    reuse_freed_memory()  # as the product does before a grid
     n_bars, n_symbols = returns.shape
     conditions = Conditions.proportional(returns, cost)
     net, turnover = np.empty((len(grid), n_bars)), np.empty(len(grid))

@@ -79,7 +79,8 @@ def moments(returns):
     centred = returns - returns.mean(axis=0)
     deviation = np.sqrt((centred**2).mean(axis=0))
     z = centred / deviation
-    return returns.mean(axis=0) / deviation, (z**3).mean(axis=0), (z**4).mean(axis=0)
+    square = z * z
+    return returns.mean(axis=0) / deviation, (square * z).mean(axis=0), (square**2).mean(axis=0)
 
 
 def deflated(returns):
@@ -197,6 +198,8 @@ def main():
         ),
     )
     for title, contenders in jobs:
+        if chosen.only not in title:
+            continue
         results = runner.compare(contenders, chosen.rounds)
         runner.publish(runner.markdown(title, results, [f"{runner.machine()}."]), chosen.output)
 

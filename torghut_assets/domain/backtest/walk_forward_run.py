@@ -34,10 +34,7 @@ Progress = Callable[[int, int], None]
 NOTHING_COUNTED = (0, 0)
 """For a grid point only the returns are kept, so no totals per symbol are summed."""
 
-_SPARE_VALUES = 31 << 17
-"""Numbers in an array of 31 MiB. The C library keeps freed memory for reuse up to twice the
-largest block that was ever returned; fresh pages for each of a plugin's arrays cost as much
-time as the arithmetic on them."""
+_SPARE_VALUES = 31 << 17  # an array of 31 MiB
 
 
 @dataclass(frozen=True)
@@ -170,7 +167,7 @@ def _simulate_grid(
     and without the interpreter lock, runs beside it.
     """
     n_points = len(grid_returns)
-    np.empty(_SPARE_VALUES)  # allocated and returned at once
+    reuse_freed_memory()
     if on_point is not None:
         on_point(1, n_points)
     with ThreadPoolExecutor(1) as beside:
@@ -182,6 +179,15 @@ def _simulate_grid(
                 if on_point is not None:
                     on_point(index, n_points)
             running = None if weights is None else beside.submit(net_returns, weights)
+
+
+def reuse_freed_memory() -> None:
+    """Make the C library keep what a plugin's arrays leave behind, for the next ones.
+
+    glibc keeps freed memory up to twice the largest block that was ever returned to it. Fresh
+    pages for every array cost a plugin as much time as its arithmetic. Elsewhere it does nothing.
+    """
+    np.empty(_SPARE_VALUES)  # taken and returned at once
 
 
 def choose(grid_returns: Floats, fold: Fold) -> FoldChoice:
