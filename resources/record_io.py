@@ -48,15 +48,9 @@ class RecordIO(dg.IOManager):
                 expected=f"one about {partition}",
             )
         digest = self._store.put(obj.canonical_bytes())
-        context.add_output_metadata(
-            {
-                "record_digest": digest,
-                "record_kind": obj.record_kind,
-                INPUT_DIGESTS: dg.MetadataValue.json(
-                    self._read.pop((context.run_id, context.step_key), {})
-                ),
-            }
-        )
+        context.add_output_metadata({"record_digest": digest, "record_kind": obj.record_kind})
+        if read := self._read.pop((context.run_id, context.step_key), None):
+            context.add_output_metadata({INPUT_DIGESTS: dg.MetadataValue.json(read)})
 
     def load_input(self, context: dg.InputContext) -> Record:
         """Return the upstream partition's current record, verified."""

@@ -50,17 +50,25 @@ def read_published(home: Home, report: GateReport) -> tuple[dict[str, Any], str]
         evaluated_at = dt.datetime.fromisoformat(document["evaluated_at"])
     except FileNotFoundError as error:
         raise EvidenceError(
-            f"{error.filename}: the published report is missing. Materialize gate_report again."
+            f"{error.filename}: the published report is missing. {_again(report)}"
         ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise _edited(path) from error
+        raise _edited(path, report) from error
     if document != publication(report, evaluated_at):
-        raise _edited(path)
+        raise _edited(path, report)
     return document, page
 
 
-def _edited(path: Path) -> EvidenceError:
+def _edited(path: Path, report: GateReport) -> EvidenceError:
     return EvidenceError(
-        f"{path}: is not what was published for this report; somebody edited it. Move it away "
-        "and materialize gate_report again."
+        f"{path}: is not what was published for this report; somebody edited it. Move it away. "
+        f"{_again(report)}"
+    )
+
+
+def _again(report: GateReport) -> str:
+    """Return the command that publishes a report again."""
+    return (
+        'Publish it again with: eval "$(torghut env)" && dagster asset materialize '
+        f"--select gate_report --partition '{report.subject}'"
     )

@@ -117,6 +117,11 @@ def backtest_metrics(
         value=metrics,
         data_version=dg.DataVersion(metrics.digest),
         metadata={
+            "sharpe_annual": rounded(out.sharpe_annual) or "undefined",
+            "max_drawdown_fraction": out.max_drawdown_fraction,
+            "turnover_annual": out.turnover_annual,
+            "cost_annual_fraction": out.cost_annual_fraction,
+            "grid_points": metrics.grid_points,
             "equity_and_drawdown": equity_and_drawdown(
                 read_frame(home.store, metrics.path_frame_digest),
                 f"{evidence.inputs.candidate_id} on {evidence.inputs.snapshot_id}, "
@@ -125,13 +130,15 @@ def backtest_metrics(
             "folds": table(
                 {
                     "fold": fold.fold,
-                    "train": f"{fold.train_first} to {fold.train_last}",
-                    "test": f"{fold.test_first} to {fold.test_last}",
-                    "chosen": ", ".join(f"{k}={v}" for k, v in fold.chosen.items()),
-                    "train_sharpe": rounded(fold.train_sharpe_annual),
-                    "test_sharpe": rounded(fold.test.sharpe_annual),
-                    "test_return_%": rounded(100 * fold.test.total_return_fraction, 2),
-                    "test_drawdown_%": rounded(100 * fold.test.max_drawdown_fraction, 2),
+                    "test": f"{fold.test_first:%Y-%m-%d} … {fold.test_last:%Y-%m-%d}",
+                    "test_sharpe": rounded(fold.test.sharpe_annual, 2),
+                    "return_%": rounded(100 * fold.test.total_return_fraction, 1),
+                    "drawdown_%": rounded(100 * fold.test.max_drawdown_fraction, 1),
+                    "train_sharpe": rounded(fold.train_sharpe_annual, 2),
+                    "chosen": ", ".join(
+                        f"{name}={fold.chosen[name]}"
+                        for name in sorted(candidate_spec.parameter_grid)
+                    ),
                 }
                 for fold in metrics.folds
             ),
@@ -159,11 +166,6 @@ def backtest_metrics(
                 }
                 for symbol in metrics.by_symbol
             ),
-            "sharpe_annual": rounded(out.sharpe_annual) or "undefined",
-            "max_drawdown_fraction": out.max_drawdown_fraction,
-            "turnover_annual": out.turnover_annual,
-            "cost_annual_fraction": out.cost_annual_fraction,
-            "grid_points": metrics.grid_points,
             "trial_ticket": work.ticket.sequence,
         },
     )
@@ -208,18 +210,18 @@ def stress_metrics(
         value=stress,
         data_version=dg.DataVersion(stress.digest),
         metadata={
+            "base_sharpe_annual": rounded(stress.base.sharpe_annual) or "undefined",
             "scenarios": table(
                 {
                     "scenario": result.scenario,
-                    "change": result.change,
                     "sharpe": rounded(result.path.sharpe_annual),
                     "sharpe_change": rounded(result.sharpe_change),
                     "return_%": rounded(100 * result.path.total_return_fraction, 2),
                     "drawdown_%": rounded(100 * result.path.max_drawdown_fraction, 2),
+                    "change": result.change,
                 }
                 for result in stress.results
             ),
-            "base_sharpe_annual": rounded(stress.base.sharpe_annual) or "undefined",
             "trial_ticket": work.ticket.sequence,
         },
     )

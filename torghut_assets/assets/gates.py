@@ -25,7 +25,7 @@ from torghut_assets.domain.gates.feedback import ResearchFeedback, research_feed
 from torghut_assets.domain.gates.markdown import render_markdown
 from torghut_assets.domain.gates.policy import GatePolicy
 from torghut_assets.domain.gates.publication import publication, utc_text
-from torghut_assets.domain.gates.records import GateReport
+from torghut_assets.domain.gates.records import GateReport, GateResult, LimitResult
 from torghut_assets.domain.identifiers import parse_evaluation_key
 from torghut_assets.domain.snapshots.records import SnapshotManifest
 from torghut_assets.domain.verdicts import Verdict
@@ -39,6 +39,15 @@ from torghut_assets.version import __version__
 _GATE_CODE = code_digest("domain/gates", "domain/records.py", "domain/digests.py")
 CODE_VERSION = f"{__version__}+{_GATE_CODE[:12]}"
 """Version and code digest that a gate names as having decided."""
+
+
+_BOUND = {"at_least": "≥", "at_most": "≤"}
+
+
+def _failures_first(report: GateReport) -> list[tuple[GateResult, LimitResult]]:
+    """Every limit with its gate; those that were not kept stand on top."""
+    limits = [(gate, limit) for gate in report.gates for limit in gate.limits]
+    return sorted(limits, key=lambda pair: pair[1].verdict is Verdict.PASS)
 
 
 @dg.asset(
@@ -97,23 +106,19 @@ def gate_report(
         metadata={
             "verdict": report.verdict.value,
             "beyond_paper": report.beyond_paper_verdict.value,
-            "reasons": dg.MetadataValue.md(
-                "\n".join(f"- `{reason.code}` {reason.text}" for reason in report.reasons)
-                or "every limit was kept"
-            ),
-            "gates": table(
+            "limits": table(
                 {
-                    "gate": gate.gate_id,
-                    "limit": limit.name,
                     "status": limit.status,
+                    "limit": limit.name,
                     "measured": rounded(limit.measured, 4),
-                    "bound": limit.bound.replace("_", " "),
-                    "limit value": limit.limit,
+                    "allowed": f"{_BOUND[limit.bound]} {limit.limit:g}",
                     "unit": limit.unit,
-                    "required for": limit.required_for.replace("_", " "),
+                    "gate": gate.gate_id,
                 }
-                for gate in report.gates
-                for limit in gate.limits
+                for gate, limit in _failures_first(report)
+            ),
+            "reasons": table(
+                {"code": reason.code, "what": reason.text} for reason in report.reasons
             ),
             "trial_ticket": ticket.sequence,
             "page": dg.MetadataValue.path(str(page)),

@@ -109,9 +109,14 @@ def _statistics(record: OverfitDiagnostics) -> list[dict[str, Cell]]:
         ("folds, best fold's share", "", folds.largest_return_share, "of all gains"),
     )
     return [
-        {"statistic": name, "value": rounded(value, 4), "remark": _remark(record, key, value, said)}
+        {"statistic": name, "value": _shown(value), "remark": _remark(record, key, value, said)}
         for name, key, value, said in rows
     ]
+
+
+def _shown(value: float | None) -> float | None:
+    """Four decimals for what is near one; whole numbers for counts of bars."""
+    return rounded(value, 0 if value is not None and abs(value) >= 100 else 4)
 
 
 def _remark(record: OverfitDiagnostics, key: str, value: float | None, said: str) -> str:

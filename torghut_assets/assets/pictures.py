@@ -34,7 +34,7 @@ def equity_and_drawdown(path: "pa.Table", title: str) -> dg.MarkdownMetadataValu
         axes.grid(visible=True, alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         for border in borders:
-            axes.axvline(border, color="black", alpha=0.25, linewidth=0.6, linestyle=":")
+            axes.axvline(border, color="black", alpha=0.6, linewidth=0.8, linestyle=":")
     return as_markdown(figure, title)
 
 

@@ -29,7 +29,7 @@ def _settled(home: Home, name: str, parse: Callable[..., RecordT]) -> dg.Materia
         value=record,
         data_version=dg.DataVersion(record.digest),
         metadata={
-            "file": dg.MetadataValue.path(str(path)),
+            "file": f"{path.name}, {'of this home' if home.root in path.parents else 'shipped'}",
             "settings": dg.MetadataValue.json(record.model_dump(mode="json")),
         },
     )

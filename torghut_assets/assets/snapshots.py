@@ -49,7 +49,13 @@ def dataset_snapshot(
             "caveats": dg.MetadataValue.md(
                 "\n".join(f"- {caveat}" for caveat in manifest.source.caveats) or "none stated"
             ),
-            "checks": dg.MetadataValue.json(list(manifest.checks)),
+            "findings": dg.MetadataValue.md(
+                "\n".join(
+                    f"- {f.severity}: {f.check} ({f.count}): {f.example}" for f in manifest.findings
+                )
+                or "none"
+            ),
+            "checks": f"{len(manifest.checks)} ran: {', '.join(manifest.checks)}",
             "coverage": dg.MetadataValue.table(
                 records=[
                     dg.TableRecord(
@@ -63,12 +69,6 @@ def dataset_snapshot(
                     )
                     for s in manifest.symbols
                 ]
-            ),
-            "findings": dg.MetadataValue.md(
-                "\n".join(
-                    f"- {f.severity}: {f.check} ({f.count}): {f.example}" for f in manifest.findings
-                )
-                or "none"
             ),
         },
     )

@@ -16,7 +16,7 @@ def _result(build: StrategyBuild, *, look_ahead: bool) -> dg.AssetCheckResult:
         passed=bool(shown) and not failed,
         description="; ".join(f"{r.test}: {r.detail}" for r in failed)
         or f"{len(shown)} tests passed",
-        metadata={"build_digest": build.digest, "tests": len(shown)},
+        metadata={"build_digest": build.digest, "tests": str(len(shown))},
     )
 
 

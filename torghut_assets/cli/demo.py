@@ -1,5 +1,6 @@
 """The main job on real data: a snapshot, the example candidates, their gate reports."""
 
+import textwrap
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,8 @@ def _print_table(home: Home, rows: "list[tuple[GateReport, BacktestMetrics]]") -
             + click.style(report.verdict.value.upper(), fg="green" if passed else "red")
         )
         for reason in report.blocking_reasons[:3]:
-            click.echo(click.style(f"    {reason.text}"[:79], dim=True))
+            click.echo(
+                click.style("    " + textwrap.shorten(reason.text, 75, placeholder=" …"), dim=True)
+            )
         if len(report.blocking_reasons) > 3:
             click.echo(click.style(f"    and {len(report.blocking_reasons) - 3} more", dim=True))

@@ -60,7 +60,9 @@ class Driver:
     def require_partition(self, dimension: str, key: str, command: str) -> None:
         """Refuse a partition that was never registered, with the command that does it."""
         if not self._instance.has_dynamic_partition(dimension, key):
-            raise UpstreamMissingError(asset=dimension, partition=key, command=command)
+            raise EvidenceError(
+                f"{dimension} {key} is not known to this home. Make it with: {command}"
+            )
 
     def gate_report(self, candidate: str, snapshot: str) -> GateReport:
         """Return the current gate report of an evaluation, verified."""

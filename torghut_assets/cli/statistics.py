@@ -15,7 +15,7 @@ from torghut_assets.reference_api import FUNCTIONS
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def verify_statistics(file: Path, as_json: bool) -> None:
-    r"""Run every case of a reference FILE and print what passed and what did not.
+    """Run every case of a reference FILE and print what passed and what did not.
 
     \b
     Example:
