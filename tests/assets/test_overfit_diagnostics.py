@@ -5,10 +5,12 @@ from contextlib import closing
 
 import dagster as dg
 import pytest
-from evaluated_examples import KEY, PASSING, REFUSED_KEY
+from evaluated_examples import KEY, PASSING, REFUSED_KEY, SNAPSHOT, example
 
 from torghut_assets.assets.keys import BACKTEST_METRICS, OVERFIT_DIAGNOSTICS, TRIAL_POLICY
 from torghut_assets.checks.overfit import trials_counted
+from torghut_assets.cli.candidate import submit
+from torghut_assets.cli.driver import Driver
 from torghut_assets.cli.instance import instance_of
 from torghut_assets.domain.backtest.overfit_records import OverfitDiagnostics
 from torghut_assets.domain.backtest.records import BacktestMetrics
@@ -118,3 +120,28 @@ def test_a_broken_register_is_found(evaluated):
         database.execute(f"delete from {table} where sequence = 2")
         database.commit()
     assert not counted_again(evaluated, record).passed
+
+
+def test_a_child_with_a_smaller_grid_inherits_trials_spread_and_the_spent_holdout(evaluated):
+    """Renaming and shrinking the grid hides neither N, nor the variance, nor the look."""
+    child = "tsmom-renamed-v1"
+    document = (
+        example(PASSING)
+        .decode()
+        .replace(f"candidate_id: {PASSING}", f"candidate_id: {child}")
+        .replace("lookback_bars: [189, 252]", "lookback_bars: [252]")
+        .replace("declared_outside_trials: 102", "declared_outside_trials: 0")
+    )
+    submit(evaluated, document.encode(), "child.yaml")
+    parent = stored(evaluated, OverfitDiagnostics, OVERFIT_DIAGNOSTICS, KEY)
+    with instance_of(evaluated) as instance:
+        driver = Driver(evaluated, instance)
+        for step, partition in (("candidate", child), ("evaluation", f"{child}|{SNAPSHOT}")):
+            driver.step(step, partition, through="overfit_diagnostics")
+    record = stored(evaluated, OverfitDiagnostics, OVERFIT_DIAGNOSTICS, f"{child}|{SNAPSHOT}")
+    assert record.trials_raw == parent.trials_raw + 3
+    assert record.trials_declared_outside == 102
+    assert record.trials_with_returns == 3 + 6
+    assert record.holdout is None
+    assert "the policy allows 1" in record.holdout_refusal
+    assert counted_again(evaluated, record).passed

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from register_examples import digest
+from register_examples import POLICY, Chain, digest
 from simulated_markets import INPUTS, OverfitSettings, plan, settings, walk_forward
 
 from torghut_assets.domain.backtest.deflation import deflated_sharpe_ratio, expected_max_sharpe
@@ -31,7 +31,8 @@ from torghut_assets.domain.backtest.resample import (
     stationary_bootstrap_indices,
 )
 from torghut_assets.domain.backtest.superior_ability import reality_check_spa
-from torghut_assets.domain.backtest.trial_count import TrialCount
+from torghut_assets.domain.backtest.trial_claims import finished_backtests
+from torghut_assets.domain.backtest.trial_count import TrialCount, count_trials
 from torghut_assets.domain.errors import EvidenceContradictionError, EvidenceError
 
 STORED = StoredFrames("1" * 64, "2" * 64, "3" * 64)
@@ -374,3 +375,17 @@ def test_the_fan_survives_ruin():
 
 def test_metadata_is_json(case):
     assert json.loads(grid_returns_frame(case.run).schema.metadata[b"out_of_sample"])
+
+
+def test_backtests_of_the_family_are_named_once_each():
+    chain = Chain()
+    own = chain.done("momentum-a", family="momentum")
+    sibling = chain.ticket("momentum-b", family="momentum", grid=7)
+    chain.end(sibling, result="first")
+    chain.end(chain.add_trial(sibling.trial), result="second")
+    chain.end(chain.ticket("momentum-c", family="momentum"), result="stress", returns=None)
+    chain.end(chain.ticket("momentum-d", family="momentum"), result=None)
+    chain.done("reversal-a", family="reversal")
+    count = count_trials(chain.entries, "momentum-a", POLICY)
+    found = finished_backtests(chain.entries, count, but=own.trial)
+    assert found == (digest("second"),)
