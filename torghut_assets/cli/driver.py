@@ -12,17 +12,19 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from torghut_assets.assets.keys import BACKTEST_METRICS, DATASET_SNAPSHOT, GATE_REPORT
+from torghut_assets.assets.keys import ASSETS, BACKTEST_METRICS, DATASET_SNAPSHOT, GATE_REPORT
 from torghut_assets.definitions import JOB_OF_STEP, build_definitions
 from torghut_assets.domain.backtest.records import BacktestMetrics
 from torghut_assets.domain.errors import (
     EvidenceError,
+    StageRefusedError,
     TorghutError,
     UpstreamMissingError,
     UsageError,
 )
 from torghut_assets.domain.gates.records import GateReport
 from torghut_assets.domain.snapshots.records import SnapshotManifest
+from torghut_assets.domain.verdicts import Verdict
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.lineage import RecordT, current_record, newest
 
@@ -84,6 +86,16 @@ class Driver:
                 command=f"torghut run {candidate} --snapshot {snapshot}",
             )
         return record
+
+    def verdict(self, asset: str, candidate: str, snapshot: str | None) -> Verdict | None:
+        """Return what an asset's current record decided, verified; `None` if it decides nothing."""
+        name = "gate_report" if asset == "research_feedback" else asset
+        model, key = ASSETS[name].record_type, dg.AssetKey(name)
+        if not hasattr(model, "verdict"):
+            return None
+        partition = self._partition_of(key, f"{candidate}|{snapshot}" if snapshot else candidate)
+        record = current_record(self._instance, self._home.store, model, key, partition)
+        return getattr(record, "verdict", Verdict.INCONCLUSIVE)
 
     def take_snapshot(self, snapshot: str) -> SnapshotManifest:
         """Take a snapshot, also if it was taken before: a changed source must be noticed."""
@@ -186,7 +198,24 @@ class Driver:
                     run_id=run_id,
                 )
             except Exception as error:
-                raise _own_error(error) from error
+                raise (_own_error(error) or self._blocked(run_id) or error) from error
+
+    def _blocked(self, run_id: str) -> StageRefusedError | None:
+        """Return the refusal of the blocking checks that did not pass in a run, if any."""
+        events = self._instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        failed = [
+            f"{check.asset_key.to_user_string()} was made, but its check {check.check_name} did "
+            f"not pass: {check.description}"
+            for event in events
+            if event.dagster_event is not None
+            and not (check := event.dagster_event.asset_check_evaluation_data).passed
+            and check.blocking
+        ]
+        return (
+            StageRefusedError(f"{'; '.join(failed)}. Nothing below it was made.")
+            if failed
+            else None
+        )
 
 
 @contextmanager
@@ -214,7 +243,7 @@ def _following(
         instance.end_watch_event_logs(run_id, heard)
 
 
-def _own_error(error: BaseException) -> BaseException:
+def _own_error(error: BaseException) -> TorghutError | None:
     """Return the refusal of ours that a Dagster error was raised from, if there is one."""
     link: BaseException | None = error
     seen: set[int] = set()  # Dagster's chains can be circular
@@ -223,4 +252,4 @@ def _own_error(error: BaseException) -> BaseException:
             return link
         seen.add(id(link))
         link = link.__cause__ or link.__context__
-    return error
+    return None

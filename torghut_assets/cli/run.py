@@ -39,11 +39,14 @@ def run(candidate_id: str, snapshot_id: str | None, through: str) -> None:
         if snapshot is None and {"snapshot", "evaluation"} & set(steps):
             raise UsageError(f"--through {through} needs --snapshot <universe>@<as-of date>.")
         evaluate(driver, candidate, snapshot, through=through, steps=steps)
-        if through not in {"gate_report", "research_feedback"} or snapshot is None:
-            return
-        verdict = driver.gate_report(candidate, snapshot).verdict
-    click.echo(f"{candidate} on {snapshot}: {verdict.value}")
-    click.echo(f"read why: torghut report {candidate} --snapshot {snapshot}")
+        verdict = driver.verdict(through, candidate, snapshot)
+    if verdict is None:
+        return
+    if through in {"gate_report", "research_feedback"}:
+        click.echo(f"{candidate} on {snapshot}: {verdict.value}")
+        click.echo(f"read why: torghut report {candidate} --snapshot {snapshot}")
+    else:
+        click.echo(f"{through} of {candidate}: {verdict.value}")
     sys.exit(0 if verdict is Verdict.PASS else 1)
 
 
