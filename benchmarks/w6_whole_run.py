@@ -45,11 +45,10 @@ universes:
 _STEPS = """\
 import json, sys
 import dagster as dg
-from torghut_assets.cli.driver import instance_of
 from torghut_assets.resources.home import Home
 
 found = []
-with instance_of(Home.from_environment()) as instance:
+with dg.DagsterInstance.from_config(str(Home.from_environment().dagster_home)) as instance:
     for run in reversed(instance.get_run_records()):
         stats = instance.get_run_step_stats(run.dagster_run.run_id)
         for step in sorted(stats, key=lambda s: s.start_time or 0):
