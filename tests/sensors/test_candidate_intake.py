@@ -17,14 +17,10 @@ def opened(home):
 
 
 def tick(home, instance, cursor=None):
-    context = dg.build_sensor_context(
-        instance=instance,
-        cursor=cursor,
-        definitions=build_definitions(home),
-        resources={"home": home},
-    )
+    """Call the sensor as the daemon does; it answers with requests or with a reason for none."""
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"home": home})
     with context:
-        return candidate_intake.evaluate_tick(context)
+        return candidate_intake(context)
 
 
 def drop(home, candidate_id, payload=None):
@@ -33,12 +29,16 @@ def drop(home, candidate_id, payload=None):
     return path
 
 
-def requested(tick_result):
-    return [request.partition_key for request in tick_result.run_requests]
+def requested(answer):
+    return [r.partition_key for r in answer.run_requests] if is_result(answer) else []
 
 
-def registered(tick_result):
-    return [key for r in tick_result.dynamic_partitions_requests for key in r.partition_keys]
+def registered(answer):
+    return [key for r in answer.dynamic_partitions_requests for key in r.partition_keys]
+
+
+def is_result(answer):
+    return isinstance(answer, dg.SensorResult)
 
 
 def build(home, instance, candidate_id):
