@@ -24,7 +24,7 @@ demo: install ## Evaluate the example candidates on real data, through their gat
 	@$(BIN)/torghut demo
 
 test: install ## Run the test suite
-	@$(BIN)/python -m pytest --cov=torghut_assets.domain --cov-branch --cov-report=term:skip-covered -n 2
+	@$(BIN)/python -m pytest --cov=torghut_assets.domain --cov-branch --cov-report=term:skip-covered --cov-fail-under=95 -n 2
 
 ui: install ## Open the Dagster UI on this home (PORT=3000)
 	@eval "$$($(BIN)/torghut env)" && PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/dagster dev --port $(PORT)
