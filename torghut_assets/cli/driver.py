@@ -197,6 +197,8 @@ class Driver:
                     tags={"torghut/step": step},
                     run_id=run_id,
                 )
+            except dg.DagsterExecutionInterruptedError as interruption:
+                raise KeyboardInterrupt from interruption
             except Exception as error:
                 raise (_own_error(error) or self._blocked(run_id) or error) from error
 
