@@ -73,7 +73,7 @@ SHOTS: Final = (
     Shot(
         "gate-report",
         evaluation("gate_report", "calendar-overfit-v1"),
-        "gates",
+        "limits",
         width=1900,
         height=1300,
     ),

@@ -6,7 +6,7 @@ import dagster as dg
 
 from torghut_assets.assets.partitions import EVALUATIONS
 from torghut_assets.assets.pictures import equity_and_drawdown
-from torghut_assets.assets.tables import rounded, table
+from torghut_assets.assets.tables import day, rounded, table
 from torghut_assets.domain.backtest.preconditions import EvaluationEvidence
 from torghut_assets.domain.backtest.records import (
     BacktestMetrics,
@@ -118,9 +118,9 @@ def backtest_metrics(
         data_version=dg.DataVersion(metrics.digest),
         metadata={
             "sharpe_annual": rounded(out.sharpe_annual) or "undefined",
-            "max_drawdown_fraction": out.max_drawdown_fraction,
-            "turnover_annual": out.turnover_annual,
-            "cost_annual_fraction": out.cost_annual_fraction,
+            "max_drawdown_fraction": round(out.max_drawdown_fraction, 4),
+            "turnover_annual": round(out.turnover_annual, 2),
+            "cost_annual_fraction": round(out.cost_annual_fraction, 4),
             "grid_points": metrics.grid_points,
             "equity_and_drawdown": equity_and_drawdown(
                 read_frame(home.store, metrics.path_frame_digest),
@@ -130,7 +130,8 @@ def backtest_metrics(
             "folds": table(
                 {
                     "fold": fold.fold,
-                    "test": f"{fold.test_first:%Y-%m-%d} … {fold.test_last:%Y-%m-%d}",
+                    "from": day(fold.test_first),
+                    "to": day(fold.test_last),
                     "test_sharpe": rounded(fold.test.sharpe_annual, 2),
                     "return_%": rounded(100 * fold.test.total_return_fraction, 1),
                     "drawdown_%": rounded(100 * fold.test.max_drawdown_fraction, 1),

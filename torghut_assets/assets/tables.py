@@ -1,5 +1,6 @@
 """Tables and numbers as the UI shows them."""
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 
 import dagster as dg
@@ -28,3 +29,8 @@ def _type(rows: list[dg.TableRecord], name: str) -> str:
 def rounded(value: float | None, digits: int = 3) -> float | None:
     """Round for display; the record keeps all digits."""
     return None if value is None else round(value, digits)
+
+
+def day(date: dt.date) -> str:
+    """Write a date that a narrow table column does not break."""
+    return date.isoformat().replace("-", "\N{NON-BREAKING HYPHEN}")
