@@ -3,10 +3,13 @@
 import contextlib
 import datetime as dt
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from torghut_assets.domain.errors import EvidenceError
+from torghut_assets.domain.gates.evidence import RECORD_TYPES, GateEvidence
+from torghut_assets.domain.gates.markdown import render_markdown
 from torghut_assets.domain.gates.publication import publication
 from torghut_assets.domain.gates.records import GateReport
 from torghut_assets.resources.home import Home
@@ -35,18 +38,20 @@ def report_path(home: Home, report: GateReport, ending: str) -> Path:
 
 
 def read_published(home: Home, report: GateReport) -> tuple[dict[str, Any], str]:
-    """Return the published document and page of a verified report.
+    """Return the published document of a verified report, and its page drawn anew.
+
+    The page comes from the records, not from the published file: an edited page is never
+    shown.
 
     Raises
     ------
     EvidenceError
-        If a file is missing, or the document is not the publication of this report: it
-        was edited after it was published.
+        If the document is missing or is not the publication of this report (it was edited
+        after it was published), or a record that the report rests on is missing or altered.
     """
     path = report_path(home, report, "json")
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        page = report_path(home, report, "md").read_text(encoding="utf-8")
         evaluated_at = dt.datetime.fromisoformat(document["evaluated_at"])
     except FileNotFoundError as error:
         raise EvidenceError(
@@ -56,7 +61,19 @@ def read_published(home: Home, report: GateReport) -> tuple[dict[str, Any], str]
         raise _edited(path, report) from error
     if document != publication(report, evaluated_at):
         raise _edited(path, report)
-    return document, page
+    return document, render_markdown(report, evaluated_at, _evidence_behind(home, report))
+
+
+def _evidence_behind(home: Home, report: GateReport) -> GateEvidence:
+    """Load the records that a report names, each verified against its digest."""
+    records = {
+        ref.name: RECORD_TYPES[ref.name].from_canonical_bytes(
+            home.store.get(ref.digest), location=f"{ref.name} of {report.subject}"
+        )
+        for ref in report.inputs
+        if ref.digest is not None
+    }
+    return replace(GateEvidence(report.candidate_id, report.snapshot_id), **records)
 
 
 def _edited(path: Path, report: GateReport) -> EvidenceError:

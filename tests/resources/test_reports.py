@@ -35,9 +35,23 @@ def test_publishing_again_keeps_the_first_files(evaluated, report):
     assert read_published(evaluated, report) == before
 
 
-@pytest.mark.parametrize("ending", ["json", "md"])
-def test_a_missing_file_is_named_with_what_to_do(ending, evaluated, report):
-    path = report_path(evaluated, report, ending)
+def test_an_edited_page_is_not_what_is_shown(evaluated, report):
+    path = report_path(evaluated, report, "md")
+    published = path.read_text(encoding="utf-8")
+    path.write_text(published.replace("may go to paper trading", "may trade anything"))
+    assert read_published(evaluated, report)[1] == published
+
+
+def test_an_altered_record_behind_a_report_is_refused(evaluated, report):
+    digest = next(ref.digest for ref in report.inputs if ref.name == "stress_metrics")
+    path = evaluated.store.path_of(digest)
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(EvidenceError, match=digest):
+        read_published(evaluated, report)
+
+
+def test_a_missing_document_is_named_with_what_to_do(evaluated, report):
+    path = report_path(evaluated, report, "json")
     path.unlink()
     with pytest.raises(EvidenceError, match="Publish it again with") as refused:
         read_published(evaluated, report)
