@@ -37,3 +37,8 @@ def code_digest(first: str, *more: str) -> str:
         for file in found:
             files[file.relative_to(_PACKAGE).as_posix()] = sha256_hex(file.read_bytes())
     return sha256_hex(canonical_json(files))
+
+
+def part_exists(part: str) -> bool:
+    """Whether a part of the package that `code_digest` could cover exists."""
+    return (_PACKAGE / part).exists()

@@ -12,11 +12,13 @@ from torghut_assets.version import __version__
 
 _COMMANDS: Final = {
     "candidate": "torghut_assets.cli.candidate:candidate",
+    "dag": "torghut_assets.cli.dag:dag",
     "demo": "torghut_assets.cli.demo:demo",
     "env": "torghut_assets.cli.env:env",
     "report": "torghut_assets.cli.report:report",
     "run": "torghut_assets.cli.run:run",
     "snapshot": "torghut_assets.cli.snapshot:snapshot",
+    "stage": "torghut_assets.cli.stage:stage",
     "trials": "torghut_assets.cli.trials:trials",
     "universe": "torghut_assets.cli.universe:universe",
     "verify-statistics": "torghut_assets.cli.statistics:verify_statistics",

@@ -1,0 +1,75 @@
+"""Commands about the pipeline: prove that the file and the asset graph agree, and draw it."""
+
+import sys
+
+import click
+import dagster as dg
+
+from torghut_assets.domain.stages.agreement import GraphShape, Node, prove
+from torghut_assets.domain.stages.loader import load_pipeline
+from torghut_assets.resources.home import Home
+
+
+@click.group("dag")
+def dag() -> None:
+    """Prove, draw and rehearse the pipeline of stages."""
+
+
+def graph_shape(home: Home) -> GraphShape:
+    """Reduce the asset graph of a home to names."""
+    from torghut_assets.assets.keys import ASSETS
+    from torghut_assets.definitions import build_definitions
+    from torghut_assets.resources.code_version import part_exists
+
+    graph = build_definitions(home).resolve_asset_graph()
+    checks: dict[dg.AssetKey, set[str]] = {}
+    for check in graph.asset_check_keys:
+        checks.setdefault(check.asset_key, set()).add(check.name)
+    nodes = {
+        key.to_user_string(): Node(
+            group=graph.get(key).group_name or "",
+            parents=frozenset(parent.to_user_string() for parent in graph.get(key).parent_keys),
+            checks=frozenset(checks.get(key, ())),
+            fields=frozenset(ASSETS[key.to_user_string()].record_type.model_fields),
+        )
+        for key in graph.get_all_asset_keys()
+    }
+    pipeline = load_pipeline(home.config_path("pipeline").read_bytes())
+    terms = [t for stage in pipeline.stages for t in (*stage.inputs, *stage.outputs)]
+    code = {t.target for t in terms if t.kind == "code" and part_exists(t.target)}
+    return GraphShape(nodes, frozenset(code))
+
+
+@dag.command()
+def validate() -> None:
+    """Prove that pipeline.yaml and the asset graph agree, both ways.
+
+    Prints what was shown with the number of paths behind it, what could not be looked at
+    because its stage is not active, and every disagreement.
+
+    Exit status: 0 they agree, 1 they do not, 4 the file itself breaks a rule.
+    """
+    home = Home.from_environment()
+    pipeline = load_pipeline(home.config_path("pipeline").read_bytes())
+    proof = prove(pipeline, graph_shape(home))
+    for step in proof.steps:
+        click.echo(f"shown     {step.claim}: {step.found}")
+    for note in proof.not_yet:
+        click.echo(f"not yet   {note}")
+    for disagreement in proof.disagreements:
+        click.echo(f"WRONG     {disagreement}")
+    verdict = "disagree" if proof.disagreements else "agree"
+    click.echo(f"pipeline {pipeline.pipeline_version} ({pipeline.digest[:16]}) and graph {verdict}")
+    sys.exit(1 if proof.disagreements else 0)
+
+
+@dag.command()
+def diagram() -> None:
+    """Print the pipeline as a Mermaid picture.
+
+    Exit status: 0 done, 4 the file breaks a rule.
+    """
+    from torghut_assets.domain.stages.diagram import mermaid
+
+    home = Home.from_environment()
+    click.echo(mermaid(load_pipeline(home.config_path("pipeline").read_bytes())), nl=False)
