@@ -87,6 +87,16 @@ class Home:
         """The SQLite file of the trial register."""
         return self.root / "ledger" / "trials.sqlite"
 
+    @property
+    def receipts_path(self) -> Path:
+        """The SQLite file of the stage receipts."""
+        return self.root / "ledger" / "receipts.sqlite"
+
+    @property
+    def receipts_anchor_path(self) -> Path:
+        """The head of the stage receipts, beside that of the trial register."""
+        return self.trial_anchor_path.with_name("receipts.json")
+
     def candidate_path(self, candidate_id: str) -> Path:
         """Where the candidate's submitted file is kept."""
         return self.candidates_folder / f"{candidate_id}.yaml"

@@ -3,9 +3,12 @@
 Writing stores the record before Dagster logs the materialization, so a crash leaves an
 artifact without an event and never the other way round. Reading verifies the bytes, the
 form and the subject of the record; a check's status or a metadata flag is never read.
+Before an asset reads its first input, and before its output is stored, the guard of its
+stage is asked: an asset whose stage may not be entered is not made, alone or in a job.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -13,6 +16,9 @@ from torghut_assets.domain.errors import EvidenceContradictionError, UpstreamMis
 from torghut_assets.domain.records import Record
 from torghut_assets.resources.artifact_store import ArtifactStore
 from torghut_assets.resources.lineage import INPUT_DIGESTS, current_record
+
+if TYPE_CHECKING:
+    from dagster._core.execution.context.system import StepExecutionContext
 
 
 class RecordIO(dg.IOManager):
@@ -25,6 +31,8 @@ class RecordIO(dg.IOManager):
         Asset name to the record type it holds.
     makers : mapping of str to str
         Asset name to the command that makes it, with `{candidate}`, `{snapshot}` filled in.
+    guard : callable
+        Called with instance, asset and partition; raises if the asset may not be made now.
     """
 
     def __init__(
@@ -32,10 +40,13 @@ class RecordIO(dg.IOManager):
         store: ArtifactStore,
         record_types: Mapping[str, type[Record]],
         makers: Mapping[str, str],
+        guard: Callable[[dg.DagsterInstance, str, str | None], None],
     ) -> None:
         self._store = store
         self._record_types = record_types
         self._makers = makers
+        self._guard = guard
+        self._guarded: tuple[str, str] | None = None
         self._read: dict[tuple[str, str], dict[str, str]] = {}
 
     def handle_output(self, context: dg.OutputContext, obj: Record) -> None:
@@ -47,6 +58,7 @@ class RecordIO(dg.IOManager):
                 found=f"a record about {obj.subject}",
                 expected=f"one about {partition}",
             )
+        self._ask_guard(context.step_context)
         digest = self._store.put(obj.canonical_bytes())
         context.add_output_metadata({"record_digest": digest, "record_kind": obj.record_kind})
         if read := self._read.pop((context.run_id, context.step_key), None):
@@ -54,6 +66,7 @@ class RecordIO(dg.IOManager):
 
     def load_input(self, context: dg.InputContext) -> Record:
         """Return the upstream partition's current record, verified."""
+        self._ask_guard(context.step_context)
         name = context.asset_key.to_user_string()
         partition = str(context.asset_partition_key) if context.has_asset_partitions else None
         record = current_record(
@@ -68,6 +81,15 @@ class RecordIO(dg.IOManager):
         step = context.step_context
         self._read.setdefault((step.run_id, step.step.key), {})[name] = record.digest
         return record
+
+    def _ask_guard(self, step: "StepExecutionContext") -> None:
+        """Ask once per step and only for assets: a check shows records, whatever they say."""
+        if self._guarded == (asked := (step.run_id, step.step.key)):
+            return
+        partition = str(step.partition_key) if step.has_partition_key else None
+        for key in step.get_output_asset_keys():
+            self._guard(step.instance, key.to_user_string(), partition)
+        self._guarded = asked
 
     def _command(self, name: str, partition: str | None) -> str:
         candidate, _, snapshot = (partition or "").partition("|")

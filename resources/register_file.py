@@ -1,4 +1,7 @@
-"""The file of the trial register: append-only SQLite, one writer, a head kept elsewhere.
+"""The file of a register: append-only SQLite, one writer, a head kept elsewhere.
+
+The trial register and the stage receipts are each one such file; `RegisterKind` is all in
+which they differ.
 
 Triggers refuse UPDATE, DELETE and any sequence but the next one. After every commit the
 head (sequence and digest) is written atomically to the anchor, which should lie where the
@@ -11,12 +14,16 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from torghut_assets.domain.backtest.register_checks import TrialRegisterBrokenError, check_head
+from torghut_assets.domain.backtest.register_checks import (
+    RegisterFinding,
+    TrialRegisterBrokenError,
+    check_head,
+)
 from torghut_assets.domain.backtest.trials import (
     GENESIS_DIGEST,
     RegisterEntry,
@@ -26,25 +33,39 @@ from torghut_assets.domain.backtest.trials import (
 from torghut_assets.domain.errors import EvidenceError, TorghutError
 
 _WAIT_SECONDS: Final = 60.0
-_SCHEMA: Final = {
-    "entries": (
-        "CREATE TABLE entries (sequence INTEGER PRIMARY KEY NOT NULL CHECK (sequence >= 1), "
-        "digest TEXT NOT NULL UNIQUE, payload BLOB NOT NULL) STRICT"
-    ),
-    "entries_keep": (
-        "CREATE TRIGGER entries_keep BEFORE DELETE ON entries "
-        "BEGIN SELECT RAISE(ABORT, 'the trial register is append-only'); END"
-    ),
-    "entries_freeze": (
-        "CREATE TRIGGER entries_freeze BEFORE UPDATE ON entries "
-        "BEGIN SELECT RAISE(ABORT, 'the trial register is append-only'); END"
-    ),
-    "entries_gapless": (
-        "CREATE TRIGGER entries_gapless BEFORE INSERT ON entries "
-        "WHEN NEW.sequence IS NOT (SELECT coalesce(max(sequence), 0) + 1 FROM entries) "
-        "BEGIN SELECT RAISE(ABORT, 'the trial register is gapless'); END"
-    ),
-}
+
+
+class RegisterKind(NamedTuple):
+    """What a register is called, and the error that says it contradicts itself."""
+
+    noun: str
+    broken: Callable[[str, RegisterFinding], EvidenceError]
+
+    def schema(self) -> dict[str, str]:
+        """Return the table and its guards, by name."""
+        return {
+            "entries": (
+                "CREATE TABLE entries (sequence INTEGER PRIMARY KEY NOT NULL "
+                "CHECK (sequence >= 1), "
+                "digest TEXT NOT NULL UNIQUE, payload BLOB NOT NULL) STRICT"
+            ),
+            "entries_keep": (
+                "CREATE TRIGGER entries_keep BEFORE DELETE ON entries "
+                f"BEGIN SELECT RAISE(ABORT, '{self.noun} is append-only'); END"
+            ),
+            "entries_freeze": (
+                "CREATE TRIGGER entries_freeze BEFORE UPDATE ON entries "
+                f"BEGIN SELECT RAISE(ABORT, '{self.noun} is append-only'); END"
+            ),
+            "entries_gapless": (
+                "CREATE TRIGGER entries_gapless BEFORE INSERT ON entries "
+                "WHEN NEW.sequence IS NOT (SELECT coalesce(max(sequence), 0) + 1 FROM entries) "
+                f"BEGIN SELECT RAISE(ABORT, '{self.noun} is gapless'); END"
+            ),
+        }
+
+
+TRIALS: Final = RegisterKind("the trial register", TrialRegisterBrokenError)
 
 
 class RegisterBusyError(TorghutError):
@@ -63,7 +84,7 @@ class RegisterUnreadableError(EvidenceError):
     def __init__(self, location: str, error: sqlite3.DatabaseError) -> None:
         ruined = (error.sqlite_errorcode & 0xFF) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
         action = (
-            "Restore the trial register from a backup."
+            "Restore the register from a backup."
             if ruined
             else "Nothing was written. See that the file and its folder are writable, with space."
         )
@@ -92,9 +113,10 @@ class Appending:
 class RegisterFile:
     """Rows under `path`, the head under `anchor_path`."""
 
-    def __init__(self, path: Path, anchor_path: Path) -> None:
+    def __init__(self, path: Path, anchor_path: Path, kind: RegisterKind = TRIALS) -> None:
         self.path = path
         self.anchor_path = anchor_path
+        self.kind = kind
 
     def read_anchor(self) -> TrialAnchor | None:
         """Return the anchor, or `None` if there is no file."""
@@ -118,7 +140,7 @@ class RegisterFile:
             with self._connected() as connection:
                 self._checked_head(connection, anchor)
         elif finding := check_head(anchor, 0, None):
-            raise TrialRegisterBrokenError(str(self.path), finding)
+            raise self.kind.broken(str(self.path), finding)
 
     def guards_intact(self) -> bool:
         """Whether table and triggers are as this project makes them."""
@@ -128,7 +150,7 @@ class RegisterFile:
             found = connection.execute(
                 "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'trigger')"
             )
-            return dict(found.fetchall()) == _SCHEMA
+            return dict(found.fetchall()) == self.kind.schema()
 
     def file_id(self) -> int:
         """Inode of the register: a copy or a restored backup has another one."""
@@ -166,11 +188,11 @@ class RegisterFile:
         if self.path.is_file():
             return
         if anchor is not None and (finding := check_head(anchor, 0, None)):
-            raise TrialRegisterBrokenError(str(self.path), finding)
+            raise self.kind.broken(str(self.path), finding)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._connected(create=True) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            for statement in _SCHEMA.values():
+            for statement in self.kind.schema().values():
                 connection.execute(statement)
             connection.execute("COMMIT")
         self._write_anchor(0, GENESIS_DIGEST)
@@ -186,7 +208,7 @@ class RegisterFile:
             "SELECT digest FROM entries WHERE sequence = ?", (anchor.sequence if anchor else 0,)
         ).fetchone()
         if finding := check_head(anchor, head[0], anchored[0] if anchored else None):
-            raise TrialRegisterBrokenError(str(self.path), finding)
+            raise self.kind.broken(str(self.path), finding)
         return head
 
     def _write_anchor(self, sequence: int, digest: str) -> None:

@@ -15,6 +15,7 @@ from torghut_assets.checks import snapshots as snapshot_checks
 from torghut_assets.resources.evaluation_desk import EvaluationDesk
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.record_io import RecordIO
+from torghut_assets.resources.stage_desk import Held, StageDesk
 from torghut_assets.sensors.candidate_intake import candidate_intake
 
 SETTLE_POLICIES = dg.define_asset_job(
@@ -54,6 +55,14 @@ JOB_OF_STEP: Final = {
 }
 
 
+def stage_desk(home: Home) -> StageDesk:
+    """Open the desk that decides stages in one home."""
+    held = {
+        name: Held(made.record_type, made.dimension, made.command) for name, made in ASSETS.items()
+    }
+    return StageDesk(home, held)
+
+
 def build_definitions(home: Home) -> dg.Definitions:
     """Assemble the code location for one home."""
     return dg.Definitions(
@@ -90,6 +99,7 @@ def build_definitions(home: Home) -> dg.Definitions:
                 home.store,
                 {name: made.record_type for name, made in ASSETS.items()},
                 {name: made.command for name, made in ASSETS.items()},
+                stage_desk(home).guard,
             ),
         },
     )

@@ -3,7 +3,7 @@
 The one table that the I/O manager, the checks, the jobs and the commands agree on.
 """
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import dagster as dg
 
@@ -52,6 +52,15 @@ class Made(NamedTuple):
 
     record_type: type[Record]
     command: str
+
+    @property
+    def dimension(self) -> Literal["none", "candidate", "snapshot", "evaluation"]:
+        """What the asset is partitioned by, which is what its command must be told."""
+        if "{snapshot}" in self.command:
+            return "evaluation"
+        if "{candidate}" in self.command:
+            return "candidate"
+        return "snapshot" if "{universe}" in self.command else "none"
 
 
 ASSETS: Final[dict[str, Made]] = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from torghut_assets.assets.keys import ASSETS, BACKTEST_METRICS, DATASET_SNAPSHOT, GATE_REPORT
-from torghut_assets.definitions import JOB_OF_STEP, build_definitions
+from torghut_assets.definitions import JOB_OF_STEP, build_definitions, stage_desk
 from torghut_assets.domain.backtest.records import BacktestMetrics
 from torghut_assets.domain.errors import (
     EvidenceError,
@@ -24,6 +24,7 @@ from torghut_assets.domain.errors import (
 )
 from torghut_assets.domain.gates.records import GateReport
 from torghut_assets.domain.snapshots.records import SnapshotManifest
+from torghut_assets.domain.stages.receipts import StageReceipt
 from torghut_assets.domain.verdicts import Verdict
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.lineage import RecordT, current_record, newest
@@ -49,6 +50,7 @@ class Driver:
         self._instance = instance
         self._definitions = build_definitions(home)
         self._graph = self._definitions.resolve_asset_graph()
+        self._desk = stage_desk(home)
 
     def steps_through(self, asset: str) -> tuple[str, ...]:
         """Return the steps needed to reach `asset`, in order."""
@@ -73,6 +75,20 @@ class Driver:
     def backtest_metrics(self, candidate: str, snapshot: str) -> BacktestMetrics:
         """Return the current backtest metrics of an evaluation, verified."""
         return self._evaluated(BacktestMetrics, BACKTEST_METRICS, candidate, snapshot)
+
+    def settle(
+        self, candidate: str, snapshot: str | None, *, through: str
+    ) -> tuple[StageReceipt, ...]:
+        """Write the receipts of every stage that is complete once `through` has been made."""
+        made = self._upstream_and_self(through)
+        complete = [
+            stage.name
+            for stage in self._desk.pipeline.stages
+            if stage.active and {*stage.output_assets} - {*stage.feeds_back} <= made
+        ]
+        if not complete:
+            return ()
+        return self._desk.settle(self._instance, candidate, snapshot, complete[-1])
 
     def _evaluated(
         self, model: type[RecordT], key: dg.AssetKey, candidate: str, snapshot: str

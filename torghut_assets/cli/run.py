@@ -1,6 +1,7 @@
 """Evaluate a candidate: drive its partitions in order and end in the gate's verdict."""
 
 import sys
+from typing import Final
 
 import click
 
@@ -12,15 +13,19 @@ from torghut_assets.domain.verdicts import Verdict
 from torghut_assets.resources.home import Home
 
 
+_DECIDED_AFTER: Final = {"candidate": "strategy_build", "evaluation": "research_feedback"}
+"""Steps that end stages, and the last asset of each."""
+
+
 @click.command()
 @click.argument("candidate_id")
 @click.option("--snapshot", "snapshot_id", metavar="ID", help="<universe>@<as-of date>")
-@click.option("--through", default="gate_report", show_default=True, metavar="ASSET")
+@click.option("--through", default="research_feedback", show_default=True, metavar="ASSET")
 def run(candidate_id: str, snapshot_id: str | None, through: str) -> None:
-    """Evaluate CANDIDATE_ID on a snapshot, through its gate report.
+    """Evaluate CANDIDATE_ID on a snapshot, through its gate report and feedback.
 
     Every step is a Dagster run that the UI shows. What was already made by the same code
-    from the same inputs is left alone.
+    from the same inputs is left alone. Each stage's decision is written as a receipt.
 
     \b
     Examples:
@@ -88,13 +93,18 @@ def evaluate(
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(candidate[:28], total=total, doing="")
         for step in steps:
-            outcome = driver.step(
-                step,
-                partitions[step],
-                through=through,
-                on_start=lambda name: progress.update(task, doing=name),
-                on_done=lambda _: progress.advance(task),
-            )
+            try:
+                outcome = driver.step(
+                    step,
+                    partitions[step],
+                    through=through,
+                    on_start=lambda name: progress.update(task, doing=name),
+                    on_done=lambda _: progress.advance(task),
+                )
+            finally:  # a step that was refused is a decision too
+                if step in _DECIDED_AFTER:
+                    last = through if step == steps[-1] else _DECIDED_AFTER[step]
+                    driver.settle(candidate, snapshot, through=last)
             if not console.is_terminal:
                 made = ", ".join(outcome.made) or "nothing: all up to date"
                 click.echo(f"{candidate}: {step}: made {made}", err=True)

@@ -4,8 +4,8 @@
 `suspect` ones need a person's answer; `notice` ones are only shown.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Final, Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, Literal, TypeVar
 
 from torghut_assets.domain.backtest.trials import (
     GENESIS_DIGEST,
@@ -23,6 +23,7 @@ from torghut_assets.domain.digests import sha256_hex
 from torghut_assets.domain.errors import EvidenceError
 from torghut_assets.domain.records import Part
 
+EntryT = TypeVar("EntryT", bound=RegisterEntry)
 Severity = Literal["broken", "suspect", "notice"]
 FindingCode = Literal[
     "gap",
@@ -94,16 +95,18 @@ def verify_register(
     tuple of RegisterFinding
         Empty if there is nothing to say; in order of the register, then the anchor.
     """
-    findings, _ = _inspect(rows, anchor)
+    findings, _ = inspect_register(rows, anchor, read_entry)
     return tuple(findings)
 
 
-def _inspect(
-    rows: Sequence[RegisterRow], anchor: TrialAnchor | None
-) -> tuple[list[RegisterFinding], list[RegisterEntry]]:
-    """All findings, and the entries that could be read."""
+def inspect_register(
+    rows: Sequence[RegisterRow],
+    anchor: TrialAnchor | None,
+    read: Callable[[RegisterRow], EntryT],
+) -> tuple[list[RegisterFinding], list[EntryT]]:
+    """Return all findings, and the entries that `read` could read, of any kind of register."""
     findings: list[RegisterFinding] = []
-    entries: list[RegisterEntry] = []
+    entries: list[EntryT] = []
     previous = GENESIS_DIGEST
     for expected, row in enumerate(rows, start=1):
         if row.sequence != expected:
@@ -114,7 +117,7 @@ def _inspect(
             detail = f"sha256 is {actual}, the row says {row.digest}"
             findings.append(_found("altered", row.sequence, detail))
         try:
-            entry = read_entry(row)
+            entry = read(row)
         except EvidenceError as error:
             findings.append(_found("unreadable", row.sequence, str(error)))
         else:
@@ -136,7 +139,7 @@ def read_register(
     TrialRegisterBrokenError
         With the first finding that is `broken`.
     """
-    findings, entries = _inspect(rows, anchor)
+    findings, entries = inspect_register(rows, anchor, read_entry)
     for finding in findings:
         if finding.severity == "broken":
             raise TrialRegisterBrokenError(location, finding)

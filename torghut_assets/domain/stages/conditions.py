@@ -75,7 +75,7 @@ def line_is_not_frozen(evidence: StageEvidence) -> Found:
             f"{limit}: frozen. Only a signed decision may unfreeze it and there are none yet, "
             "so the freeze is final"
         )
-    return Outcome.PASS, f"{count} of {limit} refusals in the line"
+    return Outcome.PASS, f"fewer than {limit} different refusals in the line"
 
 
 def specification_is_the_submission(evidence: StageEvidence) -> Found:

@@ -1,0 +1,242 @@
+"""The desk where stages are decided: reads the evidence, guards assets, writes receipts.
+
+One set of condition functions serves all: `guard` before an asset is made, `examine` for a
+person who asks, `settle` for the receipts. Checks and metadata of Dagster are never read.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Final, Literal, NamedTuple
+
+import dagster as dg
+
+from torghut_assets.domain.candidates.parse import parse_candidate_spec
+from torghut_assets.domain.candidates.records import CandidateSpec, StrategyReference
+from torghut_assets.domain.errors import (
+    BadInputError,
+    EvidenceContradictionError,
+    EvidenceError,
+    StageRefusedError,
+    UpstreamMissingError,
+)
+from torghut_assets.domain.gates.feedback import ResearchFeedback
+from torghut_assets.domain.gates.records import GateReport
+from torghut_assets.domain.records import Record
+from torghut_assets.domain.stages.conditions import examine, judge
+from torghut_assets.domain.stages.config import PipelineConfig
+from torghut_assets.domain.stages.evidence import Finding, Outcome, StageEvidence
+from torghut_assets.domain.stages.line import LineState
+from torghut_assets.domain.stages.loader import load_pipeline
+from torghut_assets.domain.stages.machine import (
+    decide,
+    line_state,
+    reads_snapshot,
+    require_active,
+    walk,
+    what_to_append,
+)
+from torghut_assets.domain.stages.receipts import StageDecision, StageReceipt
+from torghut_assets.resources.candidate_files import read_candidate
+from torghut_assets.resources.code_version import code_digest
+from torghut_assets.resources.home import Home
+from torghut_assets.resources.lineage import current_record
+from torghut_assets.resources.receipt_book import ReceiptBook
+from torghut_assets.resources.strategy_plugins import load_strategy
+
+Dimension = Literal["none", "candidate", "snapshot", "evaluation"]
+_CITABLE: Final[tuple[type[Record], ...]] = (ResearchFeedback, GateReport)
+
+
+class Held(NamedTuple):
+    """What an asset holds, what it is partitioned by, and the command that makes it."""
+
+    record_type: type[Record]
+    dimension: Dimension
+    command: str
+
+
+class StageReader:
+    """Reads the evidence on one candidate from a home, verified. See `EvidenceReader`."""
+
+    def __init__(
+        self,
+        home: Home,
+        instance: dg.DagsterInstance,
+        held: Mapping[str, Held],
+        subject: tuple[str, str | None],
+        line: Callable[[str | None], LineState],
+    ) -> None:
+        self._home = home
+        self._instance = instance
+        self._held = held
+        self._candidate, self._snapshot = subject
+        self._line = line
+
+    def record(self, name: str) -> Record:
+        """Return the current record of an asset for this candidate and snapshot."""
+        held = self._held[name]
+        partition = self._partition(name, held.dimension)
+        found = current_record(
+            self._instance, self._home.store, held.record_type, dg.AssetKey(name), partition
+        )
+        if found is None:
+            universe, _, as_of = (self._snapshot or "").partition("@")
+            command = held.command.format(
+                candidate=self._candidate, snapshot=self._snapshot, universe=universe, as_of=as_of
+            )
+            raise UpstreamMissingError(asset=name, partition=partition, command=command)
+        return found
+
+    def _partition(self, name: str, dimension: Dimension) -> str | None:
+        if dimension == "none":
+            return None
+        if dimension == "candidate":
+            return self._candidate
+        if self._snapshot is None:
+            raise EvidenceError(f"{name}: no snapshot was named; add --snapshot <universe>@<date>.")
+        return self._snapshot if dimension == "snapshot" else f"{self._candidate}|{self._snapshot}"
+
+    def submission(self) -> CandidateSpec:
+        """Return what the submitted file says now."""
+        payload = read_candidate(self._home, self._candidate)
+        return parse_candidate_spec(payload, location=f"{self._candidate}.yaml")
+
+    def plugin_code_digest(self, strategy: StrategyReference) -> str:
+        """Return the digest of the plugin's code as it is installed now."""
+        return load_strategy(strategy.type, strategy.version).code_digest
+
+    def cited(self, digest: str) -> Record:
+        """Return a feedback or gate report by digest, intact."""
+        payload = self._home.store.get(digest)
+        for model in _CITABLE:
+            if f'"kind":"{model.record_kind}"'.encode() in payload[:80]:
+                return model.from_canonical_bytes(payload, location=f"cited {digest}")
+        raise EvidenceContradictionError(
+            location=f"cited {digest}", found="another record", expected="feedback or a gate report"
+        )
+
+    def line(self, parent: str | None) -> LineState:
+        """Return what the receipts say about the candidate's line."""
+        return self._line(parent)
+
+
+class StageDesk:
+    """Decides the stages of one home's candidates.
+
+    Parameters
+    ----------
+    home : Home
+    held : mapping of str to Held
+        Every asset by name.
+    """
+
+    def __init__(self, home: Home, held: Mapping[str, Held]) -> None:
+        self._home = home
+        self._held = held
+        self.book = ReceiptBook(home)
+
+    @cached_property
+    def pipeline(self) -> PipelineConfig:
+        """The pipeline in force, read once per process."""
+        return load_pipeline(self._home.config_path("pipeline").read_bytes())
+
+    def evidence(
+        self,
+        instance: dg.DagsterInstance,
+        candidate_id: str,
+        snapshot_id: str | None,
+        receipts: tuple[StageReceipt, ...] | None = None,
+    ) -> StageEvidence:
+        """Return the evidence on a candidate, read when it is asked for."""
+
+        def line(parent: str | None) -> LineState:
+            known = self.book.receipts() if receipts is None else receipts
+            return line_state(known, candidate_id, parent, self.pipeline.freeze)
+
+        subject = (candidate_id, snapshot_id)
+        reader = StageReader(self._home, instance, self._held, subject, line)
+        return StageEvidence(candidate_id, snapshot_id, reader)
+
+    def guard(self, instance: dg.DagsterInstance, asset: str, partition: str | None) -> None:
+        """Refuse to make an asset of a stage unless every precondition of the stage holds.
+
+        Raises
+        ------
+        StageRefusedError
+            If a precondition does not hold, or the stage is not active.
+        EvidenceError, BadInputError
+            If the evidence for a precondition is missing or altered.
+        """
+        stage = self.pipeline.stage_of_asset(asset)
+        if stage is None or asset in stage.prepares:
+            return
+        require_active(self.pipeline, stage.name)
+        candidate, _, snapshot = (partition or "").partition("|")
+        evidence = self.evidence(instance, candidate, snapshot or None)
+        for name in stage.requires:
+            finding = judge(name, evidence)
+            if finding.outcome is not Outcome.PASS:
+                raise StageRefusedError(
+                    f"{asset} of {partition}: {stage.name} requires {name}, found "
+                    f"{finding.outcome.value}: {finding.detail}. See `torghut stage validate "
+                    f"{stage.name} --candidate {candidate}`."
+                )
+
+    def examine(
+        self,
+        instance: dg.DagsterInstance,
+        stage_name: str,
+        candidate_id: str,
+        snapshot_id: str | None,
+    ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+        """Return what the pre- and postconditions of a stage find now; nothing is written.
+
+        Raises
+        ------
+        StageRefusedError
+            If the stage is not active.
+        BadInputError
+            If the stage is about a snapshot and none is named.
+        """
+        stage = require_active(self.pipeline, stage_name)
+        if snapshot_id is None and reads_snapshot(self.pipeline, stage):
+            raise BadInputError(
+                location="--snapshot", found="nothing", expected=f"a snapshot, for {stage_name}"
+            )
+        evidence = self.evidence(instance, candidate_id, snapshot_id)
+        return examine(stage.requires, evidence), examine(stage.ensures, evidence)
+
+    def settle(
+        self,
+        instance: dg.DagsterInstance,
+        candidate_id: str,
+        snapshot_id: str | None,
+        through: str,
+    ) -> tuple[StageReceipt, ...]:
+        """Decide the stages of a candidate through `through` and append what is new.
+
+        Returns
+        -------
+        tuple of StageReceipt
+            What was appended; empty if the receipts said so already.
+        """
+        require_active(self.pipeline, through)
+
+        def plan(receipts: tuple[StageReceipt, ...]) -> tuple[StageDecision, ...]:
+            evidence = self.evidence(instance, candidate_id, snapshot_id, receipts)
+            planned = walk(
+                self.pipeline,
+                through,
+                lambda stage: decide(self.pipeline, stage, evidence, code_digest("domain")),
+            )
+            return what_to_append(self.pipeline, self.of(candidate_id, receipts), planned)
+
+        self._home.store.put(self.pipeline.canonical_bytes())
+        return self.book.append(plan)
+
+    def of(
+        self, candidate_id: str, receipts: tuple[StageReceipt, ...] | None = None
+    ) -> tuple[StageReceipt, ...]:
+        """Return the receipts of one candidate."""
+        known = self.book.receipts() if receipts is None else receipts
+        return tuple(r for r in known if r.decision.candidate_id == candidate_id)

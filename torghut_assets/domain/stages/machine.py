@@ -1,0 +1,288 @@
+"""The stage machine: where a candidate stands, and which decision may follow.
+
+Read `transition` first: it is the whole table. A candidate's state is `stand`, a fold over
+its receipts; there is no status field. `decide` turns evidence into a decision, `walk` goes
+as far as the evidence carries, `what_to_append` says which of it is new.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torghut_assets.domain.errors import EvidenceContradictionError, StageRefusedError
+from torghut_assets.domain.stages.conditions import examine
+from torghut_assets.domain.stages.config import HOLD, FreezePolicy, PipelineConfig, Stage
+from torghut_assets.domain.stages.evidence import Finding, Outcome, StageEvidence
+from torghut_assets.domain.stages.line import LineState, Refusal, line_members
+from torghut_assets.domain.stages.receipts import StageDecision, StageReceipt
+
+_HOLDS = (Outcome.MISSING, Outcome.INCONCLUSIVE)
+
+
+@dataclass(frozen=True)
+class Transition:
+    """Where an outcome leads; `held_because` if a pass may not advance."""
+
+    to_stage: str
+    held_because: str | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a candidate stands by its receipts; `last` is `None` before the first."""
+
+    stage: str
+    last: StageReceipt | None
+
+
+def transition(pipeline: PipelineConfig, stage_name: str, outcome: Outcome) -> Transition:
+    """Return where an outcome at a stage leads. What is not here does not happen.
+
+    Raises
+    ------
+    StageRefusedError
+        If the stage is not active: nothing is decided there.
+    PipelineRefusedError
+        If there is no such stage.
+    """
+    stage = require_active(pipeline, stage_name)
+    if outcome is Outcome.PASS:
+        if not pipeline.stage(stage.on_pass).active:
+            return Transition(stage.name, f"{stage.on_pass} is not active")
+        return Transition(stage.on_pass)
+    if outcome is Outcome.FAIL:
+        return Transition(stage.on_fail)
+    if outcome is Outcome.SUPERSEDED and stage.on_superseded != HOLD:
+        return Transition(stage.on_superseded)
+    return Transition(stage.name)
+
+
+def require_active(pipeline: PipelineConfig, stage_name: str) -> Stage:
+    """Return a stage that may be entered.
+
+    Raises
+    ------
+    StageRefusedError
+        If it is declared and not active.
+    """
+    stage = pipeline.stage(stage_name)
+    if not stage.active:
+        raise StageRefusedError(
+            f"stage {stage.name}: declared in pipeline {pipeline.pipeline_version} and not active; "
+            "it may not be entered. `torghut dag validate` says what it lacks."
+        )
+    return stage
+
+
+def stand(pipeline: PipelineConfig, receipts: Sequence[StageReceipt]) -> Standing:
+    """Fold the receipts of one candidate into where it stands.
+
+    Parameters
+    ----------
+    pipeline : PipelineConfig
+    receipts : sequence of StageReceipt
+        Of one candidate, in any order: their sequence orders them.
+
+    Raises
+    ------
+    EvidenceContradictionError
+        If a receipt does not begin where the one before it ended, leads where its outcome
+        does not lead, or is about another candidate.
+    """
+    standing = Standing(pipeline.initial, None)
+    for receipt in sorted(receipts, key=lambda r: r.sequence):
+        decision, where = receipt.decision, f"stage receipt {receipt.sequence}"
+        if standing.last is not None:
+            if receipt.sequence == standing.last.sequence:
+                raise EvidenceContradictionError(
+                    location=where, found="a second receipt", expected="one of this sequence"
+                )
+            _agree(where, decision.candidate_id, standing.last.decision.candidate_id)
+        _agree(where, decision.stage, standing.stage)
+        leads_to = transition(pipeline, decision.stage, decision.outcome).to_stage
+        held = decision.outcome is Outcome.PASS and decision.held_because is not None
+        _agree(where, decision.to_stage, decision.stage if held else leads_to)
+        standing = Standing(decision.to_stage, receipt)
+    return standing
+
+
+def decide(
+    pipeline: PipelineConfig, stage_name: str, evidence: StageEvidence, code_digest: str
+) -> StageDecision:
+    """Examine a stage's conditions and say where the candidate stands after it.
+
+    Postconditions are looked at only if the preconditions hold.
+
+    Raises
+    ------
+    StageRefusedError
+        If the stage is not active.
+    EvidenceError
+        If there is no submission to say whose child the candidate is.
+    """
+    stage = require_active(pipeline, stage_name)
+    requires = examine(stage.requires, evidence)
+    holds = all(finding.outcome is Outcome.PASS for finding in requires)
+    ensures = examine(stage.ensures, evidence) if holds else ()
+    decision = StageDecision(
+        candidate_id=evidence.candidate_id,
+        snapshot_id=evidence.snapshot_id if reads_snapshot(pipeline, stage) else None,
+        parent=evidence.submission.parent,
+        stage=stage.name,
+        to_stage=stage.name,
+        requires=requires,
+        ensures=ensures,
+        superseded=None,
+        held_because=None,
+        pipeline_digest=pipeline.digest,
+        code_digest=code_digest,
+    )
+    leads = transition(pipeline, stage.name, decision.outcome)
+    return decision.model_copy(
+        update={"to_stage": leads.to_stage, "held_because": leads.held_because}
+    )
+
+
+def reads_snapshot(pipeline: PipelineConfig, stage: Stage) -> bool:
+    """Whether a stage's decision is about a snapshot, and not the candidate alone."""
+    prepared = {asset for each in pipeline.stages for asset in each.prepares}
+    return bool(prepared & {*stage.input_assets, *stage.prepares})
+
+
+def walk(
+    pipeline: PipelineConfig, through: str, decide_at: Callable[[str], StageDecision]
+) -> tuple[StageDecision, ...]:
+    """Return the decisions from the first stage on, as far as passes and `through` carry."""
+    stage, decisions = pipeline.initial, []
+    while True:
+        decision = decide_at(stage)
+        decisions.append(decision)
+        moved = decision.outcome is Outcome.PASS and decision.to_stage != stage
+        if not moved or stage == through:
+            return tuple(decisions)
+        stage = decision.to_stage
+
+
+def what_to_append(
+    pipeline: PipelineConfig,
+    receipts: Sequence[StageReceipt],
+    planned: Sequence[StageDecision],
+) -> tuple[StageDecision, ...]:
+    """Return the decisions that must be added so that the receipts say what is planned.
+
+    Parameters
+    ----------
+    pipeline : PipelineConfig
+    receipts : sequence of StageReceipt
+        All of one candidate.
+    planned : sequence of StageDecision
+        From the first stage on, from `walk`.
+
+    Returns
+    -------
+    tuple of StageDecision
+        Empty if the receipts say so already. If they say something else about other
+        evidence, the first decision supersedes them and the rest begins anew.
+    """
+    if not planned:
+        return ()
+    standing = stand(pipeline, receipts)
+    attempt = _latest_attempt(receipts)
+    done = [r.decision for r in attempt if r.outcome not in _HOLDS]
+    common = 0
+    while common < min(len(done), len(planned)) and done[common].digest == planned[common].digest:
+        common += 1
+    if common == len(planned):
+        return ()
+    if common == len(done):
+        rest = tuple(planned[common:])
+        held = attempt[-1].decision if attempt and attempt[-1].outcome in _HOLDS else None
+        return () if held is not None and held.digest == rest[0].digest else rest
+    if standing.stage == pipeline.initial:
+        return tuple(planned)
+    leads = transition(pipeline, standing.stage, Outcome.SUPERSEDED)
+    if leads.to_stage == standing.stage:
+        return ()  # what is deployed is not moved by another evaluation
+    superseding = planned[0].model_copy(
+        update={
+            "snapshot_id": done[-1].snapshot_id,
+            "stage": standing.stage,
+            "to_stage": leads.to_stage,
+            "requires": (),
+            "ensures": (),
+            "held_because": None,
+            "superseded": _difference(done[common], planned[common]),
+        }
+    )
+    return (superseding, *planned)
+
+
+def line_state(
+    receipts: Sequence[StageReceipt], candidate_id: str, parent: str | None, policy: FreezePolicy
+) -> LineState:
+    """Return what all receipts say about a candidate's line.
+
+    A refusal counts once per gate report, however often it was decided.
+    """
+    parents = {r.decision.candidate_id: r.decision.parent for r in receipts}
+    members = line_members(candidate_id, {**parents, candidate_id: parent})
+    refusals: dict[str, Refusal] = {}
+    for receipt in receipts:
+        decision = receipt.decision
+        counts = decision.stage == policy.stage and receipt.outcome is Outcome.FAIL
+        if counts and decision.candidate_id in members:
+            digest = _report_digest(decision)
+            refusals.setdefault(
+                digest, Refusal(decision.candidate_id, digest, receipt.sequence)
+            )
+    return LineState(members, tuple(refusals.values()), policy)
+
+
+def _latest_attempt(receipts: Sequence[StageReceipt]) -> list[StageReceipt]:
+    """Return the receipts since the candidate last began; an attempt ends with a failure."""
+    attempts: list[list[StageReceipt]] = [[]]
+    ended = False
+    for receipt in sorted(receipts, key=lambda r: r.sequence):
+        if ended:
+            attempts.append([])
+        ended = receipt.outcome in (Outcome.FAIL, Outcome.SUPERSEDED)
+        if receipt.outcome is Outcome.SUPERSEDED:
+            attempts[-1] = []
+        else:
+            attempts[-1].append(receipt)
+    return attempts[-1]
+
+
+def _report_digest(decision: StageDecision) -> str:
+    """Return what makes two refusals the same: the report, else the decision itself."""
+    for ref in decision.inputs:
+        if ref.name == "gate_report" and ref.digest is not None:
+            return ref.digest
+    return decision.digest
+
+
+def _difference(before: StageDecision, after: StageDecision) -> str:
+    """Say in one sentence which evidence of an earlier decision changed."""
+    if before.snapshot_id != after.snapshot_id:
+        return f"{before.stage}: another snapshot, {after.snapshot_id}"
+    old = {ref.name: ref.digest for ref in before.inputs}
+    new = {ref.name: ref.digest for ref in after.inputs}
+    changed = [name for name in sorted(old | new) if old.get(name) != new.get(name)]
+    for name, one, other in (
+        ("pipeline", before.pipeline_digest, after.pipeline_digest),
+        ("code", before.code_digest, after.code_digest),
+    ):
+        changed += [name] if one != other else []
+    return f"{before.stage}: changed {', '.join(changed) or 'findings'}"
+
+
+def _agree(location: str, found: str, expected: str) -> None:
+    if found != expected:
+        raise EvidenceContradictionError(location=location, found=found, expected=expected)
+
+
+def findings_of(decision: StageDecision) -> tuple[tuple[str, Finding], ...]:
+    """Return the findings with the side they stand on."""
+    return (
+        *(("requires", finding) for finding in decision.requires),
+        *(("ensures", finding) for finding in decision.ensures),
+    )
