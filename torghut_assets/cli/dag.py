@@ -73,3 +73,24 @@ def diagram() -> None:
 
     home = Home.from_environment()
     click.echo(mermaid(load_pipeline(home.config_path("pipeline").read_bytes())), nl=False)
+
+
+@dag.command("dry-run")
+@click.option(
+    "--path",
+    type=click.Choice(["promote-to-gate", "gate-fail", "paper", "rollback", "all"]),
+    default="all",
+    show_default=True,
+    help="all: every path whose stages are active.",
+)
+def dry_run(path: str) -> None:
+    """Rehearse a path on embedded data, in a temporary home that is thrown away.
+
+    Prints what ran, what was decided and what refused. Nothing is written elsewhere.
+
+    Exit status: 0 the path ended where it must, 1 it did not, or a stage it needs is not active.
+    """
+    from torghut_assets.cli.rehearsal import rehearse
+
+    for each in ("promote-to-gate", "gate-fail") if path == "all" else (path,):
+        rehearse(each)

@@ -5,6 +5,8 @@ candidate, snapshot, evaluation. An asset is left alone when its newest material
 made by the same code from the same inputs and its record is intact in the store.
 """
 
+import sqlite3
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,12 +26,15 @@ from torghut_assets.domain.errors import (
 )
 from torghut_assets.domain.gates.records import GateReport
 from torghut_assets.domain.snapshots.records import SnapshotManifest
+from torghut_assets.domain.stages.failures import FailureClass, classify, wait_before_retry
 from torghut_assets.domain.stages.receipts import StageReceipt
 from torghut_assets.domain.verdicts import Verdict
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.lineage import RecordT, current_record, newest
+from torghut_assets.resources.register_file import RegisterBusyError
 
 STEPS = tuple(JOB_OF_STEP)
+_BUSY = (RegisterBusyError, sqlite3.OperationalError)
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -201,7 +206,30 @@ class Driver:
         on_start: Callable[[str], None],
         on_done: Callable[[str], None],
     ) -> None:
-        """Run a step's job on some of its assets, following it by its events."""
+        """Run a step's job on some of its assets; again, if the pipeline says so."""
+        stages = map(self._desk.pipeline.stage_of_asset, (key.to_user_string() for key in keys))
+        policy = next((stage.failure_policy for stage in stages if stage), None)
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                return self._attempt(step, keys, partition, on_start, on_done)
+            except Exception as error:
+                failure = classify(error, *_BUSY)
+                wait = wait_before_retry(policy, failure, attempts) if policy else None
+                if wait is None:
+                    raise
+                time.sleep(wait)
+
+    def _attempt(
+        self,
+        step: str,
+        keys: list[dg.AssetKey],
+        partition: str | None,
+        on_start: Callable[[str], None],
+        on_done: Callable[[str], None],
+    ) -> None:
+        """Run a step's job once, following it by its events."""
         job = self._definitions.resolve_job_def(JOB_OF_STEP[step])
         with _following(self._instance, on_start, on_done) as run_id:
             try:
@@ -261,12 +289,16 @@ def _following(
         instance.end_watch_event_logs(run_id, heard)
 
 
-def _own_error(error: BaseException) -> TorghutError | None:
-    """Return the refusal of ours that a Dagster error was raised from, if there is one."""
+def _is_transient(error: BaseException) -> bool:
+    return classify(error, *_BUSY) is FailureClass.TRANSIENT
+
+
+def _own_error(error: BaseException) -> BaseException | None:
+    """Return the refusal of ours, or the transient error, that a Dagster error came from, if any."""
     link: BaseException | None = error
     seen: set[int] = set()  # Dagster's chains can be circular
     while link is not None and id(link) not in seen:
-        if isinstance(link, TorghutError):
+        if isinstance(link, TorghutError) or _is_transient(link):
             return link
         seen.add(id(link))
         link = link.__cause__ or link.__context__

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from torghut_assets.cli.driver import instance_of
+from torghut_assets.cli.instance import instance_of
 from torghut_assets.definitions import stage_desk
 from torghut_assets.domain.errors import UsageError
 from torghut_assets.domain.identifiers import parse_candidate_id, parse_snapshot_id

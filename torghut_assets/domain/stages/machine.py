@@ -186,7 +186,7 @@ def what_to_append(
     if not planned:
         return ()
     standing = stand(pipeline, receipts)
-    attempt = _latest_attempt(receipts)
+    attempt = _latest_attempt(pipeline, receipts)
     done = [r.decision for r in attempt if r.outcome not in _HOLDS]
     common = 0
     while common < min(len(done), len(planned)) and done[common].digest == planned[common].digest:
@@ -231,20 +231,24 @@ def line_state(
         counts = decision.stage == policy.stage and receipt.outcome is Outcome.FAIL
         if counts and decision.candidate_id in members:
             digest = _report_digest(decision)
-            refusals.setdefault(
-                digest, Refusal(decision.candidate_id, digest, receipt.sequence)
-            )
+            refusals.setdefault(digest, Refusal(decision.candidate_id, digest, receipt.sequence))
     return LineState(members, tuple(refusals.values()), policy)
 
 
-def _latest_attempt(receipts: Sequence[StageReceipt]) -> list[StageReceipt]:
-    """Return the receipts since the candidate last began; an attempt ends with a failure."""
+def _latest_attempt(
+    pipeline: PipelineConfig, receipts: Sequence[StageReceipt]
+) -> list[StageReceipt]:
+    """Return the receipts since the candidate last began.
+
+    An attempt ends with a failure, and when the candidate comes back to the first stage.
+    """
     attempts: list[list[StageReceipt]] = [[]]
     ended = False
     for receipt in sorted(receipts, key=lambda r: r.sequence):
         if ended:
             attempts.append([])
-        ended = receipt.outcome in (Outcome.FAIL, Outcome.SUPERSEDED)
+        came_back = receipt.decision.stage != receipt.decision.to_stage == pipeline.initial
+        ended = came_back or receipt.outcome in (Outcome.FAIL, Outcome.SUPERSEDED)
         if receipt.outcome is Outcome.SUPERSEDED:
             attempts[-1] = []
         else:
