@@ -62,7 +62,9 @@ class MemoryReader:
 
 def passing_reader():
     records = {
-        f.name: value for f in fields(PASSING) if isinstance(value := getattr(PASSING, f.name), Record)
+        f.name: value
+        for f in fields(PASSING)
+        if isinstance(value := getattr(PASSING, f.name), Record)
     }
     records["gate_policy"] = POLICY
     records["gate_report"] = evaluate_gates(PASSING, POLICY, code_version="test")

@@ -37,7 +37,9 @@ class Lives(RuleBasedStateMachine):
 
     @rule(
         candidate=st.sampled_from(CANDIDATES),
-        outcomes=st.dictionaries(st.sampled_from(STAGES), OUTCOMES.filter(lambda o: o != "superseded")),
+        outcomes=st.dictionaries(
+            st.sampled_from(STAGES), OUTCOMES.filter(lambda o: o != "superseded")
+        ),
         mark=MARKS,
         through=st.sampled_from(STAGES[:4]),
     )

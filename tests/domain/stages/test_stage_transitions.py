@@ -135,7 +135,9 @@ def test_a_receipt_that_is_twice_there_or_of_somebody_else_is_refused():
 def plan(outcomes, *, mark="a" * 64, pipeline=SHIPPED, through=GATE):
     """Return what a walk decides when each stage has the outcome named for it."""
     return walk(
-        pipeline, through, lambda s: decision_with(pipeline, s, outcomes.get(s, Outcome.PASS), mark=mark)
+        pipeline,
+        through,
+        lambda s: decision_with(pipeline, s, outcomes.get(s, Outcome.PASS), mark=mark),
     )
 
 
@@ -150,7 +152,9 @@ def test_a_walk_ends_at_the_first_stage_that_does_not_pass():
     assert [d.stage for d in plan({})] == list(RUNNING)
 
 
-@pytest.mark.parametrize("last", [Outcome.PASS, Outcome.FAIL, Outcome.MISSING, Outcome.INCONCLUSIVE])
+@pytest.mark.parametrize(
+    "last", [Outcome.PASS, Outcome.FAIL, Outcome.MISSING, Outcome.INCONCLUSIVE]
+)
 def test_the_same_evidence_again_adds_nothing(last):
     receipts, new = appended(SHIPPED, [], plan({GATE: last}))
     assert len(new) == 4

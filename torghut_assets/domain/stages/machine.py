@@ -15,7 +15,7 @@ from torghut_assets.domain.stages.evidence import Finding, Outcome, StageEvidenc
 from torghut_assets.domain.stages.line import LineState, Refusal, line_members
 from torghut_assets.domain.stages.receipts import StageDecision, StageReceipt
 
-_HOLDS = (Outcome.MISSING, Outcome.INCONCLUSIVE)
+_MOVES = (Outcome.PASS, Outcome.FAIL)
 
 
 @dataclass(frozen=True)
@@ -187,16 +187,15 @@ def what_to_append(
         return ()
     standing = stand(pipeline, receipts)
     attempt = _latest_attempt(pipeline, receipts)
-    done = [r.decision for r in attempt if r.outcome not in _HOLDS]
+    done = [r.decision for r in attempt if r.outcome in _MOVES]
     common = 0
     while common < min(len(done), len(planned)) and done[common].digest == planned[common].digest:
         common += 1
     if common == len(planned):
         return ()
-    if common == len(done):
-        rest = tuple(planned[common:])
-        held = attempt[-1].decision if attempt and attempt[-1].outcome in _HOLDS else None
-        return () if held is not None and held.digest == rest[0].digest else rest
+    if common == len(done) and planned[common].stage == standing.stage:
+        is_held = bool(attempt) and attempt[-1].decision.digest == planned[common].digest
+        return () if is_held else tuple(planned[common:])
     if standing.stage == pipeline.initial:
         return tuple(planned)
     leads = transition(pipeline, standing.stage, Outcome.SUPERSEDED)
@@ -204,13 +203,12 @@ def what_to_append(
         return ()  # what is deployed is not moved by another evaluation
     superseding = planned[0].model_copy(
         update={
-            "snapshot_id": done[-1].snapshot_id,
             "stage": standing.stage,
             "to_stage": leads.to_stage,
             "requires": (),
             "ensures": (),
             "held_because": None,
-            "superseded": _difference(done[common], planned[common]),
+            "superseded": _difference(done[min(common, len(done) - 1)], planned[common]),
         }
     )
     return (superseding, *planned)
@@ -248,11 +246,8 @@ def _latest_attempt(
         if ended:
             attempts.append([])
         came_back = receipt.decision.stage != receipt.decision.to_stage == pipeline.initial
-        ended = came_back or receipt.outcome in (Outcome.FAIL, Outcome.SUPERSEDED)
-        if receipt.outcome is Outcome.SUPERSEDED:
-            attempts[-1] = []
-        else:
-            attempts[-1].append(receipt)
+        ended = came_back or receipt.outcome is Outcome.FAIL
+        attempts[-1].append(receipt)
     return attempts[-1]
 
 
