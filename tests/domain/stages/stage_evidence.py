@@ -1,10 +1,12 @@
 """A passing candidate in memory, the pipelines as shipped and with every stage active."""
 
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import torghut_assets
+from torghut_assets.domain.candidates.conformance import LOOK_AHEAD_TESTS
+from torghut_assets.domain.candidates.records import ConformanceResult
 from torghut_assets.domain.errors import EvidenceMissingError
 from torghut_assets.domain.gates.records import ArtifactRef
 from torghut_assets.domain.records import Record
@@ -13,10 +15,11 @@ from torghut_assets.domain.stages.line import LineState
 from torghut_assets.domain.stages.loader import load_pipeline
 from torghut_assets.domain.stages.machine import transition
 from torghut_assets.domain.stages.receipts import StageDecision, StageReceipt
+from torghut_assets.domain.verdicts import Verdict
 
 sys.path.append(str(Path(__file__).parents[1] / "gates"))
 
-from gate_evidence import POLICY, passing  # noqa: E402 - found in tests/domain/gates
+from gate_evidence import POLICY, D, passing, rebound  # noqa: E402 - found in tests/domain/gates
 
 from torghut_assets.domain.gates.evaluate import evaluate_gates  # noqa: E402
 
@@ -25,7 +28,23 @@ SHIPPED = load_pipeline(FILE.read_bytes())
 ACTIVE = SHIPPED.model_copy(
     update={"stages": tuple(s.model_copy(update={"active": True}) for s in SHIPPED.stages)}
 )
-PASSING = passing()
+
+
+def _with_look_ahead_tests():
+    """Return the gates' passing evidence; its build also made every look-ahead test."""
+    evidence = passing()
+    build = evidence.strategy_build
+    made = tuple(
+        ConformanceResult(test=test, verdict=Verdict.PASS, detail="nothing changed")
+        for test in LOOK_AHEAD_TESTS
+        if test not in {result.test for result in build.results}
+    )
+    build = build.model_copy(update={"results": (*build.results, *made)})
+    return rebound(replace(evidence, strategy_build=build))
+
+
+PASSING = _with_look_ahead_tests()
+DIGESTS = D
 CANDIDATE = PASSING.candidate_id
 SNAPSHOT = PASSING.snapshot_id
 

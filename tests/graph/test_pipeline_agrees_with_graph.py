@@ -1,0 +1,173 @@
+"""The pipeline file and the asset graph say the same, and every disagreement is found."""
+
+import dataclasses
+
+import dagster as dg
+import pytest
+
+from torghut_assets.assets.keys import ASSETS
+from torghut_assets.cli.dag import graph_shape
+from torghut_assets.definitions import build_definitions
+from torghut_assets.domain.stages.agreement import GraphShape, Node, prove
+from torghut_assets.domain.stages.loader import load_pipeline
+
+
+@pytest.fixture
+def pipeline(home):
+    return load_pipeline(home.config_path("pipeline").read_bytes())
+
+
+@pytest.fixture
+def shape(home):
+    return graph_shape(home)
+
+
+def test_they_agree_and_the_proof_counts_paths(pipeline, shape):
+    proof = prove(pipeline, shape)
+    assert proof.disagreements == ()
+    steps = dict(proof.steps)
+    through, around = (
+        int(word)
+        for word in steps["data_schema_validation: from market_data to gate_report"].split()
+        if word.isdigit()
+    )
+    assert through == paths(shape, "dataset_snapshot", "gate_report")
+    assert around == 0
+    assert any("shadow_paper_deployment is not active" in note for note in proof.not_yet)
+
+
+def paths(shape, start, end):
+    """Count paths one by one, without the cleverness of the code under test."""
+    if start == end:
+        return 1
+    return sum(paths(shape, start, parent) for parent in shape.nodes[end].parents)
+
+
+def changed(shape, name, **changes):
+    nodes = dict(shape.nodes)
+    nodes[name] = dataclasses.replace(nodes[name], **changes)
+    return GraphShape(nodes, shape.code)
+
+
+def added(shape, name, group, parents, checks=()):
+    node = Node(group, frozenset(parents), frozenset(checks), frozenset({"value"}))
+    return GraphShape({**shape.nodes, name: node}, shape.code)
+
+
+def without(shape, name):
+    nodes = {
+        key: dataclasses.replace(node, parents=node.parents - {name})
+        for key, node in shape.nodes.items()
+        if key != name
+    }
+    return GraphShape(nodes, shape.code)
+
+
+def test_an_asset_without_a_stage_is_found(pipeline, shape):
+    wrong = prove(pipeline, added(shape, "stray", "gate_policy_evaluation", ["gate_report"]))
+    assert "the asset stray is in the group gate_policy_evaluation, which does not declare it" in (
+        wrong.disagreements
+    )
+    wrong = prove(pipeline, added(shape, "stray", "elsewhere", ["gate_report"]))
+    assert "the asset stray is in the group elsewhere, which is not a stage" in wrong.disagreements
+
+
+@pytest.mark.parametrize("name", sorted(ASSETS))
+def test_an_asset_that_is_missing_is_found(pipeline, shape, name):
+    assert prove(pipeline, without(shape, name)).disagreements
+
+
+@pytest.mark.parametrize("name", sorted(ASSETS))
+def test_an_asset_in_another_group_is_found(pipeline, shape, name):
+    moved = "policy" if shape.nodes[name].group != "policy" else "research_intake"
+    assert prove(pipeline, changed(shape, name, group=moved)).disagreements
+
+
+def test_a_second_way_for_data_around_the_schema_validation_is_found(pipeline, shape):
+    around = added(shape, "live_quotes", "policy", [])
+    around = changed(
+        around,
+        "target_weights",
+        parents=around.nodes["target_weights"].parents | {"live_quotes"},
+    )
+    found = prove(pipeline, around).disagreements
+    assert "live_quotes takes in something from outside undeclared" in found
+    declared = pipeline.model_copy(
+        update={
+            "sources": tuple(
+                source.model_copy(update={"assets": (*source.assets, "live_quotes")})
+                if source.name == "market_data"
+                else source
+                for source in pipeline.sources
+            )
+        }
+    )
+    found = prove(declared, around).disagreements
+    assert any("paths to gate_report lead around it" in one for one in found)
+
+
+def test_a_stage_that_reads_data_without_the_condition_is_found(pipeline, shape):
+    stages = tuple(
+        s.model_copy(update={"requires": tuple(r for r in s.requires if "no_errors" not in r)})
+        for s in pipeline.stages
+    )
+    found = prove(pipeline.model_copy(update={"stages": stages}), shape).disagreements
+    assert (
+        "data_schema_validation: target_weights reads dataset_snapshot without the condition"
+        in (found)
+    )
+
+
+def test_a_checkpoint_that_nobody_can_see_is_found(pipeline, shape):
+    blind = changed(shape, "gate_report", checks=frozenset())
+    assert prove(pipeline, blind).disagreements == (
+        "promotion_gate: gate_report has no visible check gate_decision",
+    )
+
+
+def test_advice_above_a_decision_is_found(pipeline, shape):
+    advised = added(shape, "rationale_review", "advisory", ["backtest_metrics"])
+    assert prove(pipeline, advised).disagreements == ()
+    advised = changed(
+        advised,
+        "gate_report",
+        parents=advised.nodes["gate_report"].parents | {"rationale_review"},
+    )
+    found = prove(pipeline, advised).disagreements
+    assert "gate_report is made from advice: rationale_review" in found
+    assert "gate_policy_evaluation reads rationale_review, which it does not declare" in found
+
+
+def test_an_asset_made_from_a_later_stage_is_found(pipeline, shape):
+    twisted = changed(
+        shape, "cost_model", parents=frozenset({"gate_report"})
+    )  # a circle, which a graph could not hold; the shape can
+    twisted = changed(twisted, "gate_report", parents=frozenset({"stress_metrics"}))
+    twisted = changed(twisted, "stress_metrics", parents=frozenset({"dataset_snapshot"}))
+    twisted = changed(twisted, "target_weights", parents=frozenset({"gate_report"}))
+    found = prove(pipeline, without(twisted, "cost_model")).disagreements
+    assert any("is made from gate_report of the later" in one for one in found)
+
+
+def test_a_word_of_a_contract_that_leads_nowhere_is_found(pipeline, shape):
+    assert prove(pipeline, GraphShape(shape.nodes, frozenset())).disagreements == (
+        "candidate_build: strategy_sdk_contract is code:domain/candidates/strategy.py, which does "
+        "not exist",
+    )
+    bare = changed(shape, "strategy_build", fields=frozenset())
+    assert len(prove(pipeline, bare).disagreements) == 4
+
+
+def test_a_stage_that_is_not_active_but_can_be_made_is_found(pipeline, shape):
+    early = added(shape, "paper_deployment", "shadow_paper_deployment", ["gate_report"])
+    found = prove(pipeline, early).disagreements
+    assert "shadow_paper_deployment says paper_deployment comes later, but it is there" in found
+
+
+def test_what_a_command_must_be_told_is_what_its_asset_is_partitioned_by(home):
+    graph = build_definitions(home).resolve_asset_graph()
+    for name, made in ASSETS.items():
+        definition = graph.get(dg.AssetKey(name)).partitions_def
+        several = isinstance(definition, dg.MultiPartitionsDefinition)
+        single = getattr(definition, "name", None) or "none"
+        assert made.dimension == ("evaluation" if several else single), name
