@@ -10,6 +10,8 @@ from typing import Final
 from page_writers.assets import assets_page, picture
 from page_writers.commands import cli_page
 from page_writers.settings import settings_page
+from torghut_assets.domain.stages.diagram import mermaid
+from torghut_assets.domain.stages.loader import load_pipeline
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 _GRAPH_START: Final = "<!-- graph: written by docs/generate.py -->\n"
@@ -24,7 +26,22 @@ def readme() -> str:
     return before + _GRAPH_START + picture() + _GRAPH_END + after
 
 
+_PIPELINE_START: Final = "<!-- pipeline: written by docs/generate.py -->\n"
+_PIPELINE_END: Final = "<!-- end of pipeline -->"
+
+
+def pipeline_page() -> str:
+    """Return the page of the pipeline with the picture of the stages as the file says it."""
+    text = (ROOT / "docs/pipeline.md").read_text(encoding="utf-8")
+    before, _, rest = text.partition(_PIPELINE_START)
+    _, _, after = rest.partition(_PIPELINE_END)
+    file = ROOT / "torghut_assets/config/pipeline.yaml"
+    drawn = f"```mermaid\n{mermaid(load_pipeline(file.read_bytes()))}```\n"
+    return before + _PIPELINE_START + drawn + _PIPELINE_END + after
+
+
 PAGES: Final = {
+    "docs/pipeline.md": pipeline_page,
     "docs/cli.md": cli_page,
     "docs/settings.md": settings_page,
     "docs/assets.md": assets_page,

@@ -72,6 +72,9 @@ def settings_page() -> str:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
         parts.append(f"### {path.name}\n")
         parts.append(_opening_comment(path) + "\n")
+        if "stages" in document:
+            parts.append("Its stages, transitions and rules: [the pipeline](pipeline.md).\n")
+            continue
         parts.append(_limits(document) if "gates" in document else _values(document, path))
     return "\n".join(parts)
 

@@ -4,6 +4,7 @@ A rule yields what is broken. `loader.load_pipeline` refuses a file at the first
 """
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from torghut_assets.domain.stages.config import (
@@ -82,7 +83,7 @@ def nothing_is_listed_twice(pipeline: PipelineConfig) -> Iterator[BrokenRule]:
 
 def a_pass_leads_to_the_next_stage(pipeline: PipelineConfig) -> Iterator[BrokenRule]:
     """No stage is skipped; monitoring goes on; a rollback ends in research."""
-    expected = dict(zip(STAGES, STAGES[1:], strict=False))
+    expected = dict(pairwise(STAGES))
     expected |= {_MONITORING: _MONITORING, ROLLBACK: STAGES[0]}
     for stage in pipeline.stages:
         if stage.on_pass != (wanted := expected.get(stage.name, "")):
@@ -144,7 +145,7 @@ def later_is_only_where_nothing_runs(pipeline: PipelineConfig) -> Iterator[Broke
 def activity_has_no_holes(pipeline: PipelineConfig) -> Iterator[BrokenRule]:
     """A stage is active only if the one before is, and deployment only with rollback."""
     active = {stage.name: stage.active for stage in pipeline.stages}
-    for before, after in zip(STAGES[:-2], STAGES[1:-1], strict=True):
+    for before, after in pairwise(STAGES[:-1]):
         if active.get(after) and not active.get(before):
             yield BrokenRule(f"stages.{after}.active", "true", f"false, as {before} is not active")
     if not active.get(STAGES[0]):
