@@ -58,7 +58,7 @@ class RegisterKind(NamedTuple):
                 f"BEGIN SELECT RAISE(ABORT, '{self.noun} is append-only'); END"
             ),
             "entries_gapless": (
-                "CREATE TRIGGER entries_gapless BEFORE INSERT ON entries "
+                "CREATE TRIGGER entries_gapless BEFORE INSERT ON entries "  # noqa: S608 - constants
                 "WHEN NEW.sequence IS NOT (SELECT coalesce(max(sequence), 0) + 1 FROM entries) "
                 f"BEGIN SELECT RAISE(ABORT, '{self.noun} is gapless'); END"
             ),

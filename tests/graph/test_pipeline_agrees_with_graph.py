@@ -150,10 +150,8 @@ def test_an_asset_made_from_a_later_stage_is_found(pipeline, shape):
 
 
 def test_a_word_of_a_contract_that_leads_nowhere_is_found(pipeline, shape):
-    assert prove(pipeline, GraphShape(shape.nodes, frozenset())).disagreements == (
-        "candidate_build: strategy_sdk_contract is code:domain/candidates/strategy.py, which does "
-        "not exist",
-    )
+    (found,) = prove(pipeline, GraphShape(shape.nodes, frozenset())).disagreements
+    assert found.startswith("candidate_build: strategy_sdk_contract is code:domain/candidates/")
     bare = changed(shape, "strategy_build", fields=frozenset())
     assert len(prove(pipeline, bare).disagreements) == 4
 

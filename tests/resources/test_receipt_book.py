@@ -10,12 +10,12 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "domain" / "stages"))
 
-from stage_evidence import SHIPPED, decision_with  # noqa: E402 - found in tests/domain/stages
+from stage_evidence import SHIPPED, decision_with
 
-from torghut_assets.domain.stages.evidence import Outcome  # noqa: E402
-from torghut_assets.domain.stages.machine import stand  # noqa: E402
-from torghut_assets.domain.stages.receipts import StageDecision  # noqa: E402
-from torghut_assets.resources.receipt_book import (  # noqa: E402
+from torghut_assets.domain.stages.evidence import Outcome
+from torghut_assets.domain.stages.machine import stand
+from torghut_assets.domain.stages.receipts import StageDecision
+from torghut_assets.resources.receipt_book import (
     ReceiptBook,
     ReceiptBookBrokenError,
     current_actor,

@@ -103,7 +103,7 @@ def test_an_asset_selected_alone_is_refused_also_with_green_checks(settled, asse
     with sqlite3.connect(home.dagster_home / "history" / "runs" / "index.db") as database:
         database.execute("update asset_check_executions set execution_status = 'SUCCEEDED'")
     before = newest(instance, dg.AssetKey(asset), KEY).digest
-    with pytest.raises(StageRefusedError, match="requires conformance_passed|build") as refused:
+    with pytest.raises(StageRefusedError, match=r"requires conformance_passed|build") as refused:
         Driver(home, instance)._execute(
             "evaluation", [dg.AssetKey(asset)], KEY, lambda _: None, lambda _: None
         )

@@ -294,7 +294,7 @@ def _is_transient(error: BaseException) -> bool:
 
 
 def _own_error(error: BaseException) -> BaseException | None:
-    """Return the refusal of ours, or the transient error, that a Dagster error came from, if any."""
+    """Return the refusal of ours, or the transient error, behind a Dagster error."""
     link: BaseException | None = error
     seen: set[int] = set()  # Dagster's chains can be circular
     while link is not None and id(link) not in seen:

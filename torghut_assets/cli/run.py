@@ -12,7 +12,6 @@ from torghut_assets.domain.identifiers import parse_candidate_id, parse_snapshot
 from torghut_assets.domain.verdicts import Verdict
 from torghut_assets.resources.home import Home
 
-
 _DECIDED_AFTER: Final = {"candidate": "strategy_build", "evaluation": "research_feedback"}
 """Steps that end stages, and the last asset of each."""
 

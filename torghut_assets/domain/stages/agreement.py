@@ -146,7 +146,8 @@ def _roots(pipeline: PipelineConfig, graph: GraphShape) -> Part:
 
 def _contracts(pipeline: PipelineConfig, graph: GraphShape) -> Part:
     """Declared inputs lead to outputs, and what the graph reads is declared."""
-    wrong, paths, terms = [], 0, 0
+    wrong: list[str] = []
+    paths, terms = 0, 0
     for stage in pipeline.stages:
         for term in (*stage.inputs, *stage.outputs):
             terms += term.kind != "later"

@@ -56,8 +56,9 @@ def parent_feedback_is_cited(evidence: StageEvidence) -> Found:
             continue  # other evidence may be cited too; it does not count here
         if isinstance(record, ResearchFeedback) and record.candidate_id == spec.parent:
             return Outcome.PASS, f"cites the feedback {record.digest} of {record.subject}"
-        passed = isinstance(record, GateReport) and record.verdict is Verdict.PASS
-        if passed and not refused and record.subject.partition("|")[0] == spec.parent:
+        if not isinstance(record, GateReport) or record.verdict is not Verdict.PASS:
+            continue
+        if not refused and record.candidate_id == spec.parent:
             return Outcome.PASS, f"cites the passing report {record.digest} of {record.subject}"
     return Outcome.FAIL, (
         f"prior_run_evidence names no research feedback of the parent {spec.parent} that is in "
