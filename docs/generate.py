@@ -10,6 +10,7 @@ from typing import Final
 from page_writers.assets import assets_page, picture
 from page_writers.commands import cli_page
 from page_writers.settings import settings_page
+
 from torghut_assets.domain.stages.diagram import mermaid
 from torghut_assets.domain.stages.loader import load_pipeline
 

@@ -130,7 +130,7 @@ def test_a_child_with_a_smaller_grid_inherits_trials_spread_and_the_spent_holdou
         .decode()
         .replace(f"candidate_id: {PASSING}", f"candidate_id: {child}")
         .replace("lookback_bars: [189, 252]", "lookback_bars: [252]")
-        .replace("declared_outside_trials: 102", "declared_outside_trials: 0")
+        .replace("declared_outside_trials: 132", "declared_outside_trials: 0")
     )
     submit(evaluated, document.encode(), "child.yaml")
     parent = stored(evaluated, OverfitDiagnostics, OVERFIT_DIAGNOSTICS, KEY)
@@ -140,7 +140,7 @@ def test_a_child_with_a_smaller_grid_inherits_trials_spread_and_the_spent_holdou
             driver.step(step, partition, through="overfit_diagnostics")
     record = stored(evaluated, OverfitDiagnostics, OVERFIT_DIAGNOSTICS, f"{child}|{SNAPSHOT}")
     assert record.trials_raw == parent.trials_raw + 3
-    assert record.trials_declared_outside == 102
+    assert record.trials_declared_outside == 132
     assert record.trials_with_returns == 3 + 6
     assert record.holdout is None
     assert "the policy allows 1" in record.holdout_refusal

@@ -160,7 +160,7 @@ HOSTILE = {
     "a version nobody has": (changed(b"version: 1.0.0", b"version: 9.9.9"), "9.9.9"),
     "a parameter out of bounds": (changed(b"lookback_bars: 252", b"lookback_bars: -1"), "lookback"),
     "no thesis": (changed(b"thesis: >-", b"thesis_: >-"), "thesis"),
-    "negative trials": (changed(b"trials: 102", b"trials: -1"), "-1"),
+    "negative trials": (changed(b"trials: 132", b"trials: -1"), "-1"),
 }  # fmt: skip
 
 
