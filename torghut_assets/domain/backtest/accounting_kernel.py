@@ -87,11 +87,15 @@ def run_account(  # noqa: PLR0912, PLR0915 - one loop, read top to bottom; calls
     n_bars, n_symbols = returns.shape
     bounded = market.liquidity.size > 0
     priced = market.volatility.size > 0
+    forgets = bounded and not rules.carries
     limited = rules.max_gross < np.inf or rules.max_net < np.inf
     held = np.zeros(n_symbols)  # fraction of the equity before trading
     working = np.zeros(n_symbols)  # sign of an order whose remainder is carried
     forgotten = np.full(n_symbols, np.nan)  # decided weight whose order was cancelled
     last_trade = np.full(n_symbols, -rules.cooldown - 1)
+    before, drifted, goal = np.empty(n_symbols), np.empty(n_symbols), np.empty(n_symbols)
+    size, room, side = np.empty(n_symbols), np.empty(n_symbols), np.empty(n_symbols)
+    share, paid = np.zeros(n_symbols), np.empty(n_symbols)
     by_bar[:] = 0.0
     totals[:] = 0.0
     equity = 1.0  # before trading
@@ -128,65 +132,88 @@ def run_account(  # noqa: PLR0912, PLR0915 - one loop, read top to bottom; calls
             if abs(net) * scale > rules.max_net:
                 scale = rules.max_net / abs(net)
 
-        cost = turnover = ordered = busiest = 0.0
+        # Each loop does one thing for every symbol, so that it becomes vector instructions.
+        earned, raw = returns[bar], weights[decided, offset : offset + n_symbols]
+        # Order.
+        for i in range(n_symbols):
+            before[i] = held[i]
+            drifted[i] = held[i] * (1.0 + earned[i]) * shrink
+        for i in range(n_symbols):
+            goal[i] = _clip(raw[i], rules.max_symbol) * scale
+        if forgets:
+            for i in range(n_symbols):
+                goal[i] = drifted[i] if raw[i] == forgotten[i] else goal[i]
+            for i in range(n_symbols):
+                forgotten[i] = forgotten[i] if raw[i] == forgotten[i] else np.nan
+        if rules.cooldown > 0:
+            for i in range(n_symbols):
+                cooled = _cooled(goal[i], drifted[i], working[i])
+                goal[i] = cooled if bar - last_trade[i] <= rules.cooldown else goal[i]
+        for i in range(n_symbols):
+            distance = abs(goal[i] - drifted[i])
+            ignored = (distance < DUST) | ((distance < rules.min_trade) & (goal[i] != 0.0))
+            goal[i] = drifted[i] if ignored else goal[i]
+            size[i] = 0.0 if ignored else distance
+        ordered = 0.0
+        for i in range(n_symbols):
+            ordered += size[i]
+        # Fill.
+        if bounded:
+            liquidity = market.liquidity[bar]
+            for i in range(n_symbols):
+                most = rules.max_participation * liquidity[i] / equity_usd
+                room[i] = most if liquidity[i] > 0.0 else 0.0
+            for i in range(n_symbols):
+                side[i] = 1.0 if goal[i] > drifted[i] else -1.0
+                side[i] = side[i] if size[i] > room[i] else 0.0
+            if rules.carries:
+                working[:] = side
+            else:
+                for i in range(n_symbols):
+                    forgotten[i] = raw[i] if side[i] != 0.0 else forgotten[i]
+            for i in range(n_symbols):
+                partly = drifted[i] + side[i] * room[i]
+                goal[i] = partly if side[i] != 0.0 else goal[i]
+            for i in range(n_symbols):
+                size[i] = room[i] if side[i] != 0.0 else size[i]
+            for i in range(n_symbols):
+                # Where nothing is traded the size is 0, and so is its share of anything.
+                share[i] = size[i] * equity_usd / (liquidity[i] if liquidity[i] > 0.0 else 1.0)
+        # Pay.
+        if priced:
+            volatility = market.volatility[bar]
+            for i in range(n_symbols):
+                sigma = volatility[i]
+                rate = rules.fixed_rate
+                rate += rules.slippage * sigma + rules.impact * sigma * np.sqrt(share[i])
+                paid[i] = size[i] * rate
+        else:
+            for i in range(n_symbols):
+                paid[i] = size[i] * rules.fixed_rate
+        # Book: sums over symbols are added in their order.
+        if rules.cooldown > 0:
+            for i in range(n_symbols):
+                last_trade[i] = bar if size[i] > 0.0 else last_trade[i]
+        held[:] = goal
+        cost = turnover = busiest = 0.0
         exposure = net_exposure = squares = largest = 0.0
         for i in range(n_symbols):
-            # Order.
-            before = held[i]
-            drifted = before * (1.0 + returns[bar, i]) * shrink
-            raw = weights[decided, offset + i]
-            goal = _clip(raw, rules.max_symbol) * scale
-            if raw == forgotten[i]:
-                goal = drifted
-            else:
-                forgotten[i] = np.nan
-            if rules.cooldown > 0 and bar - last_trade[i] <= rules.cooldown:
-                goal = _cooled(goal, drifted, working[i])
-            size = abs(goal - drifted)
-            # Without short circuits: this is decided anew at every bar, and a guess costs more.
-            ignored = (size < DUST) | ((size < rules.min_trade) & (goal != 0.0))
-            goal = drifted if ignored else goal
-            size = 0.0 if ignored else size
-            ordered += size
-            # Fill.
-            share = 0.0
-            working[i] = 0.0
-            if bounded:
-                liquidity = market.liquidity[bar, i]
-                room = rules.max_participation * liquidity / equity_usd if liquidity > 0.0 else 0.0
-                if size > room:
-                    side = 1.0 if goal > drifted else -1.0
-                    if rules.carries:
-                        working[i] = side
-                    else:
-                        forgotten[i] = raw
-                    size = room
-                    goal = drifted + side * size
-                if liquidity > 0.0:
-                    share = size * equity_usd / liquidity
-            # Pay.
-            rate = rules.fixed_rate
-            if priced:
-                sigma = market.volatility[bar, i]
-                rate += rules.slippage * sigma + rules.impact * sigma * np.sqrt(share)
-            paid = size * rate
-            # Book.
-            last_trade[i] = bar if size > 0.0 else last_trade[i]
-            held[i] = goal
-            weight = abs(goal)
-            cost += paid
-            turnover += size
+            weight = abs(goal[i])
+            cost += paid[i]
+            turnover += size[i]
             exposure += weight
-            net_exposure += goal
+            net_exposure += goal[i]
             squares += weight * weight
             largest = max(largest, weight)
-            busiest = max(busiest, share)
-            if counted:
-                totals[CONTRIBUTION, i] += (before * returns[bar, i] - growth * paid) / kept
-                totals[SYMBOL_COST, i] += paid
-                totals[SYMBOL_TURNOVER, i] += size
-                totals[TRADED_NOTIONAL, i] += size * equity_usd
-                totals[MAX_WEIGHT, i] = max(totals[MAX_WEIGHT, i], weight)
+            busiest = max(busiest, share[i])
+        if counted:
+            for i in range(n_symbols):
+                totals[CONTRIBUTION, i] += (before[i] * earned[i] - growth * paid[i]) / kept
+            for i in range(n_symbols):
+                totals[SYMBOL_COST, i] += paid[i]
+                totals[SYMBOL_TURNOVER, i] += size[i]
+                totals[TRADED_NOTIONAL, i] += size[i] * equity_usd
+                totals[MAX_WEIGHT, i] = max(totals[MAX_WEIGHT, i], abs(goal[i]))
 
         by_bar[bar, GROSS] = growth / kept - 1.0
         by_bar[bar, COST] = cost
