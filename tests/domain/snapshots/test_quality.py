@@ -213,6 +213,18 @@ def test_a_corporate_action_is_no_jump():
     assert check(scaled(0.25, close=True, adjusted=False)).findings == ()
 
 
+@pytest.mark.parametrize("cut", [None, 20, 21, 22])
+def test_a_close_that_is_off_for_one_bar_is_no_corporate_action(cut):
+    numbers = bars()
+    for name in ("open", "high", "low", "close"):
+        numbers[name][20:21] *= 30.0
+    whole = bar_batch("AAA", WEEKDAYS[:N].astype("datetime64[us]"), numbers)
+    pieces = (whole,) if cut is None else (whole.slice(0, cut), whole.slice(cut))
+    report = check(*pieces)
+    assert found(report) == {("price_jumps", "warning"): 1}
+    assert "spike of one close" in report.findings[0].example
+
+
 def test_a_jump_between_batches_is_seen():
     whole = scaled(2.0, close=True, adjusted=True)
     assert found(check(whole.slice(0, 20), whole.slice(20))) == {("price_jumps", "warning"): 1}

@@ -23,7 +23,7 @@ CHECKS: Final[dict[str, str]] = {
     "enough_rows": "every symbol has at least two bars",
     "constant_prices": "closes move",
     "stale_prices": "no close stands still for ten bars or more (warning)",
-    "price_jumps": "no adjusted close moves more than 35 % in one bar (warning)",
+    "price_jumps": "no close is off for one bar, no adjusted close moves over 35 % (warning)",
     "sessions_only": "no bar on a day on which the exchange was closed",
     "calendar_gaps": "sessions without a bar: a warning, an error above 5 % of a symbol's span",
     "regular_hours": "minute bars outside regular trading hours (warning)",

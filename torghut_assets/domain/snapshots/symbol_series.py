@@ -15,6 +15,7 @@ from torghut_assets.domain.snapshots.findings import FindingLog
 from torghut_assets.domain.snapshots.records import Frequency
 
 MAX_JUMP: Final = 0.35
+_SAME_FACTOR: Final = 1e-6
 """Largest move of the adjusted close in one bar that needs no second look, as a fraction."""
 STALE_RUN: Final = 10
 """Bars with the same close from which a price counts as standing still."""
@@ -73,6 +74,7 @@ class SymbolSeries:
         self._last_time: int | None = None
         self._last_close = np.nan
         self._last_adjusted = np.nan
+        self._last_factors = np.full(2, np.nan)
         self._run = 0
         self._longest_run = 0
         self._gaps = 0
@@ -85,6 +87,7 @@ class SymbolSeries:
         times = rows.times[piece]
         ordered = self._check_order(times)
         self._check_moves(times, rows.adjusted_close[piece])
+        self._check_spikes(times, rows.close[piece], rows.adjusted_close[piece])
         self._follow_close(rows.close[piece])
         empty = np.flatnonzero(rows.volume[piece] == 0.0)
         if empty.size:
@@ -155,6 +158,22 @@ class SymbolSeries:
         if jumps.size:
             text = f"{self._at(times[jumps[0]])} moves {moves[jumps[0]]:+.1%}"
             self._log.note("price_jumps", jumps.size, text)
+
+    def _check_spikes(self, times: Times, close: Floats, adjusted: Floats) -> None:
+        """Log single closes that jump and come back while `adjusted_close` stays.
+
+        A corporate action changes the ratio of the two for good. A ratio that is off for one
+        bar and then the old one again is a bad price.
+        """
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            factors = np.concatenate((self._last_factors, adjusted / close))
+            came_back = np.abs(factors[2:] / factors[:-2] - 1.0) < _SAME_FACTOR
+            was_off = np.abs(factors[1:-1] / factors[:-2] - 1.0) > MAX_JUMP
+            spikes = np.flatnonzero(came_back & was_off)
+        self._last_factors = factors[-2:]
+        if spikes.size:
+            text = f"{self._at(times[spikes[0]])} ends a spike of one close"
+            self._log.note("price_jumps", spikes.size, text)
 
     def _follow_close(self, close: Floats) -> None:
         """Track the longest run of equal closes."""
