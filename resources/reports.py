@@ -66,7 +66,7 @@ def read_published(home: Home, report: GateReport) -> tuple[dict[str, Any], str]
 
 def _evidence_behind(home: Home, report: GateReport) -> GateEvidence:
     """Load the records that a report names, each verified against its digest."""
-    records = {
+    records: dict[str, Any] = {
         ref.name: RECORD_TYPES[ref.name].from_canonical_bytes(
             home.store.get(ref.digest), location=f"{ref.name} of {report.subject}"
         )
