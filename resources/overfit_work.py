@@ -8,6 +8,7 @@ from torghut_assets.domain.backtest.trial_count import TrialCount
 from torghut_assets.resources.artifact_store import ArtifactStore
 from torghut_assets.resources.evaluation_desk import OpenEvaluation
 from torghut_assets.resources.frame_io import read_frame
+from torghut_assets.resources.trial_claims import hand_out_count
 
 if TYPE_CHECKING:
     from torghut_assets.domain.backtest.overfit_evidence import OverfitMeasurement
@@ -33,7 +34,7 @@ def overfit_measurement(
     ticket_behind(work.register.entries(), metrics)
     last = metrics.folds[-1]
     look = work.look_at_holdout(last.chosen, last.test_start_bar)
-    count = work.register.count(metrics.inputs.candidate_id)
+    count = hand_out_count(work.register, store, metrics.inputs.candidate_id)
     sample = grid_sample(
         read_frame(store, metrics.grid_returns_frame_digest),
         read_frame(store, metrics.path_frame_digest),
