@@ -10,3 +10,9 @@ SNAPSHOTS = dg.DynamicPartitionsDefinition(name="snapshot")
 
 EVALUATIONS = dg.MultiPartitionsDefinition({"candidate": CANDIDATES, "snapshot": SNAPSHOTS})
 """One candidate on one snapshot, written `<candidate>|<snapshot>`."""
+
+SESSIONS = dg.DynamicPartitionsDefinition(name="session")
+"""One key per exchange trading day that was opened for paper trading, `YYYY-MM-DD`."""
+
+CANDIDATE_SESSIONS = dg.MultiPartitionsDefinition({"candidate": CANDIDATES, "session": SESSIONS})
+"""One candidate in one session, written `<candidate>|<YYYY-MM-DD>`."""

@@ -92,3 +92,27 @@ def parse_evaluation_key(text: str) -> EvaluationKey:
             location="partition key", found=_shown(text), expected="<candidate>|<snapshot>"
         )
     return EvaluationKey(parse_candidate_id(parts[0]), str(parse_snapshot_id(parts[1])))
+
+
+class SessionKey(NamedTuple):
+    """One candidate in one trading session: the key `<candidate>|<YYYY-MM-DD>`."""
+
+    candidate_id: str
+    session: dt.date
+
+    def __str__(self) -> str:
+        return f"{self.candidate_id}|{self.session.isoformat()}"
+
+
+def parse_session_key(text: str) -> SessionKey:
+    """Return the parts of `<candidate>|<YYYY-MM-DD>`, else raise `InvalidIdentifierError`.
+
+    Whether the exchange trades on that date is for the calendar to say.
+    """
+    parts = text.split("|") if isinstance(text, str) else []
+    if len(parts) != 2:
+        raise InvalidIdentifierError(
+            location="partition key", found=_shown(text), expected="<candidate>|<YYYY-MM-DD>"
+        )
+    session = parse_date(parts[1], location="session in partition key")
+    return SessionKey(parse_candidate_id(parts[0]), session)

@@ -1,0 +1,1 @@
+"""Orders: intents, guardrails, idempotency, life of an order, fills and reconciliation."""
