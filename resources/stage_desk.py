@@ -22,6 +22,7 @@ from torghut_assets.domain.errors import (
 from torghut_assets.domain.gates.feedback import ResearchFeedback
 from torghut_assets.domain.gates.records import GateReport
 from torghut_assets.domain.records import Record
+from torghut_assets.domain.rollback.records import IncidentReport
 from torghut_assets.domain.stages.conditions import examine, judge
 from torghut_assets.domain.stages.config import PipelineConfig
 from torghut_assets.domain.stages.evidence import Finding, Outcome, StageEvidence
@@ -29,9 +30,11 @@ from torghut_assets.domain.stages.line import LineState
 from torghut_assets.domain.stages.loader import load_pipeline
 from torghut_assets.domain.stages.machine import (
     decide,
+    follow,
+    is_about_a_snapshot,
     line_state,
-    reads_snapshot,
     require_active,
+    stand,
     walk,
     what_to_append,
 )
@@ -43,8 +46,9 @@ from torghut_assets.resources.lineage import current_record
 from torghut_assets.resources.receipt_book import ReceiptBook
 from torghut_assets.resources.strategy_plugins import load_strategy
 
-Dimension = Literal["none", "candidate", "snapshot", "evaluation"]
-_CITABLE: Final[tuple[type[Record], ...]] = (ResearchFeedback, GateReport)
+Dimension = Literal["none", "candidate", "snapshot", "evaluation", "session"]
+_CITABLE: Final[tuple[type[Record], ...]] = (ResearchFeedback, GateReport, IncidentReport)
+_GATE: Final = "gate_policy_evaluation"
 
 
 class Held(NamedTuple):
@@ -55,6 +59,14 @@ class Held(NamedTuple):
     command: str
 
 
+class Subject(NamedTuple):
+    """What evidence is about: a candidate, a snapshot or none, a session or none."""
+
+    candidate: str
+    snapshot: str | None
+    session: str | None = None
+
+
 class StageReader:
     """Reads the evidence on one candidate from a home, verified. See `EvidenceReader`."""
 
@@ -63,13 +75,13 @@ class StageReader:
         home: Home,
         instance: dg.DagsterInstance,
         held: Mapping[str, Held],
-        subject: tuple[str, str | None],
+        subject: Subject,
         line: Callable[[str | None], LineState],
     ) -> None:
         self._home = home
         self._instance = instance
         self._held = held
-        self._candidate, self._snapshot = subject
+        self._subject = subject
         self._line = line
 
     def record(self, name: str) -> Record:
@@ -80,26 +92,32 @@ class StageReader:
             self._instance, self._home.store, held.record_type, dg.AssetKey(name), partition
         )
         if found is None:
-            universe, _, as_of = (self._snapshot or "").partition("@")
+            universe, _, as_of = (self._subject.snapshot or "").partition("@")
             command = held.command.format(
-                candidate=self._candidate, snapshot=self._snapshot, universe=universe, as_of=as_of
+                **self._subject._asdict(), universe=universe, as_of=as_of
             )
             raise UpstreamMissingError(asset=name, partition=partition, command=command)
         return found
 
     def _partition(self, name: str, dimension: Dimension) -> str | None:
+        candidate, snapshot, session = self._subject
         if dimension == "none":
             return None
         if dimension == "candidate":
-            return self._candidate
-        if self._snapshot is None:
+            return candidate
+        if dimension == "session":
+            if session is None:
+                raise EvidenceError(f"{name}: no session was named; add --session <YYYY-MM-DD>.")
+            return f"{candidate}|{session}"
+        if snapshot is None:
             raise EvidenceError(f"{name}: no snapshot was named; add --snapshot <universe>@<date>.")
-        return self._snapshot if dimension == "snapshot" else f"{self._candidate}|{self._snapshot}"
+        return snapshot if dimension == "snapshot" else f"{candidate}|{snapshot}"
 
     def submission(self) -> CandidateSpec:
         """Return what the submitted file says now."""
-        payload = read_candidate(self._home, self._candidate)
-        return parse_candidate_spec(payload, location=f"{self._candidate}.yaml")
+        candidate = self._subject.candidate
+        payload = read_candidate(self._home, candidate)
+        return parse_candidate_spec(payload, location=f"{candidate}.yaml")
 
     def plugin_code_digest(self, strategy: StrategyReference) -> str:
         """Return the digest of the plugin's code as it is installed now."""
@@ -143,19 +161,17 @@ class StageDesk:
     def evidence(
         self,
         instance: dg.DagsterInstance,
-        candidate_id: str,
-        snapshot_id: str | None,
+        subject: Subject,
         receipts: tuple[StageReceipt, ...] | None = None,
     ) -> StageEvidence:
         """Return the evidence on a candidate, read when it is asked for."""
 
         def line(parent: str | None) -> LineState:
             known = self.book.receipts() if receipts is None else receipts
-            return line_state(known, candidate_id, parent, self.pipeline.freeze)
+            return line_state(known, subject.candidate, parent, self.pipeline.freeze)
 
-        subject = (candidate_id, snapshot_id)
         reader = StageReader(self._home, instance, self._held, subject, line)
-        return StageEvidence(candidate_id, snapshot_id, reader)
+        return StageEvidence(subject.candidate, subject.snapshot, reader, subject.session)
 
     def guard(self, instance: dg.DagsterInstance, asset: str, partition: str | None) -> None:
         """Refuse to make an asset of a stage unless every precondition of the stage holds.
@@ -171,25 +187,59 @@ class StageDesk:
         if stage is None or asset in stage.prepares:
             return
         require_active(self.pipeline, stage.name)
-        candidate, _, snapshot = (partition or "").partition("|")
-        evidence = self.evidence(instance, candidate, snapshot or None)
-        for name in stage.requires:
+        receipts = self.book.receipts()
+        subject = self._subject_of(asset, partition, receipts)
+        if stage.deployed:
+            self._require_deployed(asset, subject.candidate, receipts)
+        evidence = self.evidence(instance, subject, receipts)
+        for name in stage.conditions_before(asset):
             finding = judge(name, evidence)
             if finding.outcome is not Outcome.PASS:
                 raise StageRefusedError(
                     f"{asset} of {partition}: {stage.name} requires {name}, found "
                     f"{finding.outcome.value}: {finding.detail}. See `torghut stage validate "
-                    f"{stage.name} --candidate {candidate}`."
+                    f"{stage.name} --candidate {subject.candidate}`."
                 )
+
+    def _subject_of(
+        self, asset: str, partition: str | None, receipts: tuple[StageReceipt, ...]
+    ) -> Subject:
+        """Return what the partition of an asset is about."""
+        candidate, _, other = (partition or "").partition("|")
+        admitted_on = self.admitted_on(candidate, receipts)
+        if self._held[asset].dimension == "session":
+            return Subject(candidate, admitted_on, other)
+        return Subject(candidate, other or admitted_on)
+
+    def admitted_on(
+        self, candidate_id: str, receipts: tuple[StageReceipt, ...] | None = None
+    ) -> str | None:
+        """Return the snapshot on which the candidate last passed its gate, by its receipts."""
+        for receipt in reversed(self.of(candidate_id, receipts)):
+            if receipt.decision.stage == _GATE and receipt.outcome is Outcome.PASS:
+                return receipt.decision.snapshot_id
+        return None
+
+    def _require_deployed(
+        self, asset: str, candidate_id: str, receipts: tuple[StageReceipt, ...]
+    ) -> None:
+        """Refuse to trade for a candidate whose receipts do not say that it is deployed."""
+        standing = stand(self.pipeline, self.of(candidate_id, receipts))
+        if not self.pipeline.stage(standing.stage).deployed:
+            raise StageRefusedError(
+                f"{asset} of {candidate_id}: it stands at {standing.stage}, which is not deployed. "
+                f"See `torghut stage status {candidate_id}`."
+            )
 
     def examine(
         self,
         instance: dg.DagsterInstance,
         stage_name: str,
-        candidate_id: str,
-        snapshot_id: str | None,
-    ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-        """Return what the pre- and postconditions of a stage find now; nothing is written.
+        subject: Subject,
+    ) -> dict[str, tuple[Finding, ...]]:
+        """Return what the conditions of a stage find now, by side; nothing is written.
+
+        The sides are `requires`, `guards.<asset>` and `ensures`.
 
         Raises
         ------
@@ -199,12 +249,21 @@ class StageDesk:
             If the stage is about a snapshot and none is named.
         """
         stage = require_active(self.pipeline, stage_name)
-        if snapshot_id is None and reads_snapshot(self.pipeline, stage):
+        if stage.is_about_a_session:
+            if subject.session is None:
+                raise BadInputError(
+                    location="--session", found="nothing", expected=f"a session, for {stage_name}"
+                )
+            subject = subject._replace(snapshot=self.admitted_on(subject.candidate))
+        elif subject.snapshot is None and is_about_a_snapshot(self.pipeline, stage):
             raise BadInputError(
                 location="--snapshot", found="nothing", expected=f"a snapshot, for {stage_name}"
             )
-        evidence = self.evidence(instance, candidate_id, snapshot_id)
-        return examine(stage.requires, evidence), examine(stage.ensures, evidence)
+        evidence = self.evidence(instance, subject)
+        sides = {"requires": stage.requires}
+        sides |= {f"guards.{asset}": named for asset, named in stage.guards.items()}
+        sides["ensures"] = stage.ensures
+        return {side: examine(named, evidence) for side, named in sides.items()}
 
     def settle(
         self,
@@ -223,13 +282,38 @@ class StageDesk:
         require_active(self.pipeline, through)
 
         def plan(receipts: tuple[StageReceipt, ...]) -> tuple[StageDecision, ...]:
-            evidence = self.evidence(instance, candidate_id, snapshot_id, receipts)
+            evidence = self.evidence(instance, Subject(candidate_id, snapshot_id), receipts)
             planned = walk(
                 self.pipeline,
                 through,
                 lambda stage: decide(self.pipeline, stage, evidence, code_digest("domain")),
             )
             return what_to_append(self.pipeline, self.of(candidate_id, receipts), planned)
+
+        self._home.store.put(self.pipeline.canonical_bytes())
+        return self.book.append(plan)
+
+    def settle_session(
+        self, instance: dg.DagsterInstance, candidate_id: str, session: str
+    ) -> tuple[StageReceipt, ...]:
+        """Decide the stages of a deployed candidate after a session and append what is new.
+
+        Returns
+        -------
+        tuple of StageReceipt
+            What was appended; empty if the receipts said so already, or if the candidate does
+            not stand at a stage that sessions decide.
+        """
+
+        def plan(receipts: tuple[StageReceipt, ...]) -> tuple[StageDecision, ...]:
+            own = self.of(candidate_id, receipts)
+            subject = Subject(candidate_id, self.admitted_on(candidate_id, receipts), session)
+            evidence = self.evidence(instance, subject, receipts)
+            return follow(
+                self.pipeline,
+                own,
+                lambda stage: decide(self.pipeline, stage, evidence, code_digest("domain")),
+            )
 
         self._home.store.put(self.pipeline.canonical_bytes())
         return self.book.append(plan)

@@ -24,7 +24,9 @@ from torghut_assets.domain.gates.policy import GatePolicy
 from torghut_assets.domain.gates.records import GateReport
 from torghut_assets.domain.records import Record
 from torghut_assets.domain.snapshots.records import SnapshotManifest
+from torghut_assets.domain.stages.config import PipelineConfig
 
+PIPELINE_CONFIG: Final = dg.AssetKey("pipeline_config")
 GATE_POLICY: Final = dg.AssetKey("gate_policy")
 COST_MODEL: Final = dg.AssetKey("cost_model")
 RISK_LIMITS: Final = dg.AssetKey("risk_limits")
@@ -64,6 +66,7 @@ class Made(NamedTuple):
 
 
 ASSETS: Final[dict[str, Made]] = {
+    "pipeline_config": Made(PipelineConfig, _SETTLE),
     "gate_policy": Made(GatePolicy, _SETTLE),
     "cost_model": Made(CostModel, _SETTLE),
     "risk_limits": Made(RiskLimits, _SETTLE),

@@ -16,6 +16,8 @@ from torghut_assets.domain.backtest.trial_policy import TrialPolicy, parse_trial
 from torghut_assets.domain.digests import sha256_hex
 from torghut_assets.domain.gates.policy import GatePolicy, parse_gate_policy
 from torghut_assets.domain.records import Record
+from torghut_assets.domain.stages.config import PipelineConfig
+from torghut_assets.domain.stages.loader import load_pipeline
 from torghut_assets.resources.home import Home
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -62,9 +64,15 @@ def trial_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[TrialPoli
     return _settled(home, "trial_policy", parse_trial_policy)
 
 
+def pipeline_config(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[PipelineConfig]:
+    """The stages of a candidate's life: contracts, conditions, checkpoints, transitions."""
+    return _settled(home, "pipeline", load_pipeline)
+
+
 def policy_assets(home: Home) -> list[dg.AssetsDefinition]:
     """Return the settings in force as assets; an edited file makes its asset stale."""
     return [
+        _as_asset(pipeline_config, home.config_path("pipeline")),
         _as_asset(gate_policy, home.config_path("gate_policy")),
         _as_asset(cost_model, home.config_path("cost_model")),
         _as_asset(risk_limits, home.config_path("risk_limits")),

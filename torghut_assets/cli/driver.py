@@ -1,7 +1,7 @@
 """Drive the partitions of one candidate in order, each step a run that the UI shows.
 
 Dagster runs one partition set at a time, so an evaluation is four jobs: settings,
-candidate, snapshot, evaluation. An asset is left alone when its newest materialization was
+candidate, snapshot, evaluation. Trading adds deployment, session and rollback. An asset is left alone when its newest materialization was
 made by the same code from the same inputs and its record is intact in the store.
 """
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from torghut_assets.assets.partitions import EVALUATIONS
 from torghut_assets.assets.keys import ASSETS, BACKTEST_METRICS, DATASET_SNAPSHOT, GATE_REPORT
 from torghut_assets.definitions import JOB_OF_STEP, build_definitions, stage_desk
 from torghut_assets.domain.backtest.records import BacktestMetrics
@@ -27,6 +28,7 @@ from torghut_assets.domain.errors import (
 from torghut_assets.domain.gates.records import GateReport
 from torghut_assets.domain.snapshots.records import SnapshotManifest
 from torghut_assets.domain.stages.failures import FailureClass, classify, wait_before_retry
+from torghut_assets.domain.stages.machine import stand
 from torghut_assets.domain.stages.receipts import StageReceipt
 from torghut_assets.domain.verdicts import Verdict
 from torghut_assets.resources.home import Home
@@ -89,11 +91,31 @@ class Driver:
         complete = [
             stage.name
             for stage in self._desk.pipeline.stages
-            if stage.active and {*stage.output_assets} - {*stage.feeds_back} <= made
+            if stage.active
+            and not stage.is_about_a_session
+            and {*stage.output_assets} - {*stage.feeds_back} <= made
         ]
         if not complete:
             return ()
         return self._desk.settle(self._instance, candidate, snapshot, complete[-1])
+
+    def settle_session(self, candidate: str, session: str) -> tuple[StageReceipt, ...]:
+        """Write the receipts of the stages that a session decides."""
+        return self._desk.settle_session(self._instance, candidate, session)
+
+    def stands_at(self, candidate: str) -> str:
+        """Return the stage where the receipts say that a candidate stands."""
+        return stand(self._desk.pipeline, self._desk.of(candidate)).stage
+
+    def open_session(self, session: str) -> None:
+        """Register a session, so that it can be traded."""
+        self._instance.add_dynamic_partitions("session", [session])
+
+    def record(self, model: type[RecordT], asset: str, partition: str | None) -> RecordT | None:
+        """Return the current record of an asset, verified; `None` if there is none."""
+        return current_record(
+            self._instance, self._home.store, model, dg.AssetKey(asset), partition
+        )
 
     def _evaluated(
         self, model: type[RecordT], key: dg.AssetKey, candidate: str, snapshot: str
@@ -192,11 +214,13 @@ class Driver:
         definition = self._graph.get(key).partitions_def
         if definition is None or partition is None:
             return None
+        candidate, _, other = partition.partition("|")
+        if definition == EVALUATIONS and "@" not in other:
+            return f"{candidate}|{self._desk.admitted_on(candidate)}"
         if isinstance(definition, dg.MultiPartitionsDefinition):
             return partition
-        candidate, _, snapshot = partition.partition("|")
         is_snapshot = getattr(definition, "name", None) == "snapshot"
-        return snapshot if is_snapshot and snapshot else candidate
+        return other if is_snapshot and other else candidate
 
     def _execute(
         self,

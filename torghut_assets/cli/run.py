@@ -12,6 +12,7 @@ from torghut_assets.domain.identifiers import parse_candidate_id, parse_snapshot
 from torghut_assets.domain.verdicts import Verdict
 from torghut_assets.resources.home import Home
 
+EVALUATION_STEPS: Final = ("settings", "candidate", "snapshot", "evaluation")
 _DECIDED_AFTER: Final = {"candidate": "strategy_build", "evaluation": "research_feedback"}
 """Steps that end stages, and the last asset of each."""
 
@@ -40,6 +41,11 @@ def run(candidate_id: str, snapshot_id: str | None, through: str) -> None:
     with instance_of(home) as instance:
         driver = Driver(home, instance)
         steps = driver.steps_through(through)
+        if trading := set(steps) - set(EVALUATION_STEPS):
+            raise UsageError(
+                f"--through {through} is made by trading ({', '.join(sorted(trading))}). "
+                f"Use: torghut session run {candidate} --session <YYYY-MM-DD>"
+            )
         if snapshot is None and {"snapshot", "evaluation"} & set(steps):
             raise UsageError(f"--through {through} needs --snapshot <universe>@<as-of date>.")
         evaluate(driver, candidate, snapshot, through=through, steps=steps)

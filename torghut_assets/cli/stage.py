@@ -8,12 +8,13 @@ import click
 from torghut_assets.cli.instance import instance_of
 from torghut_assets.definitions import stage_desk
 from torghut_assets.domain.errors import UsageError
-from torghut_assets.domain.identifiers import parse_candidate_id, parse_snapshot_id
+from torghut_assets.domain.identifiers import parse_candidate_id, parse_date, parse_snapshot_id
 from torghut_assets.domain.stages.config import STAGES
 from torghut_assets.domain.stages.evidence import Finding, Outcome, outcome_of
 from torghut_assets.domain.stages.machine import findings_of, line_state, stand
 from torghut_assets.domain.stages.receipts import StageReceipt
 from torghut_assets.resources.home import Home
+from torghut_assets.resources.stage_desk import Subject
 
 _EXIT = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.INCONCLUSIVE: 1, Outcome.MISSING: 3}
 
@@ -81,8 +82,15 @@ def history(candidate_id: str, as_json: bool) -> None:
 @click.argument("stage_name", metavar="STAGE")
 @click.option("--candidate", "candidate_id", required=True, metavar="ID")
 @click.option("--snapshot", "snapshot_id", metavar="ID", help="<universe>@<as-of date>")
+@click.option("--session", metavar="DATE", help="YYYY-MM-DD, for the stages that trade.")
 @click.option("--json", "as_json", is_flag=True, help="One object with every finding.")
-def validate(stage_name: str, candidate_id: str, snapshot_id: str | None, as_json: bool) -> None:
+def validate(
+    stage_name: str,
+    candidate_id: str,
+    snapshot_id: str | None,
+    session: str | None,
+    as_json: bool,
+) -> None:
     """Judge the pre- and postconditions of STAGE on the real records. Writes no receipt.
 
     \b
@@ -98,21 +106,25 @@ def validate(stage_name: str, candidate_id: str, snapshot_id: str | None, as_jso
     home = Home.from_environment()
     candidate = parse_candidate_id(candidate_id)
     snapshot = str(parse_snapshot_id(snapshot_id)) if snapshot_id else None
+    day = parse_date(session, location="--session").isoformat() if session else None
     with instance_of(home) as instance:
-        requires, ensures = stage_desk(home).examine(instance, stage_name, candidate, snapshot)
-    outcome = outcome_of((*requires, *ensures))
+        sides = stage_desk(home).examine(instance, stage_name, Subject(candidate, snapshot, day))
+    outcome = outcome_of(tuple(finding for findings in sides.values() for finding in findings))
     if as_json:
         document = {
             "stage": stage_name,
             "candidate": candidate,
             "snapshot": snapshot,
+            "session": day,
             "outcome": outcome.value,
-            "requires": [finding.model_dump(mode="json") for finding in requires],
-            "ensures": [finding.model_dump(mode="json") for finding in ensures],
+            **{
+                side: [finding.model_dump(mode="json") for finding in findings]
+                for side, findings in sides.items()
+            },
         }
         click.echo(json.dumps(document, indent=2))
     else:
-        for side, findings in (("requires", requires), ("ensures", ensures)):
+        for side, findings in sides.items():
             for finding in findings:
                 _print(side, finding)
         click.echo(f"{stage_name} of {candidate}: {outcome.value}")

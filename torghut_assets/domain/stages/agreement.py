@@ -264,7 +264,7 @@ def _unguarded(
         if checkpoint.at not in graph.nodes[reader].parents:
             continue
         stage = pipeline.stage_of_asset(reader)
-        if stage is None or checkpoint.condition not in stage.requires:
+        if stage is None or checkpoint.condition not in stage.conditions_before(reader):
             yield f"{checkpoint.name}: {reader} reads {checkpoint.at} without the condition"
         elif checkpoint.name not in stage.checkpoints:
             yield f"{checkpoint.name}: {stage.name} reads {checkpoint.at} and does not list it"

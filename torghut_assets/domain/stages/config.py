@@ -75,11 +75,21 @@ class Stage(Part):
     feeds_back: tuple[Name, ...]
     requires: tuple[Name, ...] = Field(min_length=1)
     ensures: tuple[Name, ...] = Field(min_length=1)
+    guards: dict[Name, tuple[Name, ...]]
     checkpoints: tuple[Name, ...]
     on_pass: Name
     on_fail: Name
     on_superseded: Name
     failure_policy: FailurePolicy
+
+    @property
+    def is_about_a_session(self) -> bool:
+        """Whether it is decided session by session: what trades, and what takes it back."""
+        return self.deployed or self.name == ROLLBACK
+
+    def conditions_before(self, asset: str) -> tuple[str, ...]:
+        """Return what must hold before one of the stage's assets is made."""
+        return (*self.requires, *self.guards.get(asset, ()))
 
     @property
     def output_assets(self) -> tuple[str, ...]:

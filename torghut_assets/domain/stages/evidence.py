@@ -62,6 +62,22 @@ def outcome_of(findings: tuple[Finding, ...]) -> Outcome:
     return Outcome.PASS if found == {Outcome.PASS} else Outcome.MISSING
 
 
+Found = tuple[Outcome, str]
+"""What a condition returns: an outcome and a sentence."""
+
+
+def require_agreement(location: str, found: str, expected: str) -> None:
+    """Refuse evidence that is about something else.
+
+    Raises
+    ------
+    EvidenceContradictionError
+        Unless both are the same.
+    """
+    if found != expected:
+        raise EvidenceContradictionError(location=location, found=found, expected=expected)
+
+
 class EvidenceReader(Protocol):
     """Reads evidence about one candidate, verified; every method raises `EvidenceError`."""
 
@@ -85,13 +101,28 @@ class EvidenceReader(Protocol):
         """Return what the receipts say about the candidate's line."""
         ...
 
+    def kill_reason(self) -> str | None:
+        """Return why all orders are blocked for the candidate; `None` if they are not."""
+        ...
+
+    def approvals(self) -> "tuple[JudgedApproval, ...]":
+        """Return the signed approvals about the candidate, each judged."""
+        ...
+
 
 class StageEvidence:
-    """The evidence on one candidate, and on one snapshot unless it is `None`."""
+    """The evidence on one candidate, and on a snapshot and a session unless they are `None`."""
 
-    def __init__(self, candidate_id: str, snapshot_id: str | None, reader: EvidenceReader) -> None:
+    def __init__(
+        self,
+        candidate_id: str,
+        snapshot_id: str | None,
+        reader: EvidenceReader,
+        session: str | None = None,
+    ) -> None:
         self.candidate_id = candidate_id
         self.snapshot_id = snapshot_id
+        self.session = session
         self._reader = reader
         self._records: dict[str, Record] = {}
         self._noted: dict[str, str] = {}
@@ -145,6 +176,10 @@ class StageEvidence:
     def line(self, parent: str | None) -> "LineState":
         """Return what the receipts say about the candidate's line."""
         return self._reader.line(parent)
+
+    def kill_reason(self) -> str | None:
+        """Return why all orders are blocked for the candidate; `None` if they are not."""
+        return self._reader.kill_reason()
 
     @property
     def evaluation(self) -> EvaluationEvidence:

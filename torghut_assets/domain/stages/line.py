@@ -19,16 +19,24 @@ class Refusal:
 
 @dataclass(frozen=True)
 class LineState:
-    """What receipts say about a line: its members, its different refusals, the limit."""
+    """What receipts say about a line: its members, its different refusals, the limit.
+
+    `rolled_back` are the members that were ever taken back from trading.
+    """
 
     members: tuple[str, ...]
     refusals: tuple[Refusal, ...]
     policy: FreezePolicy
+    rolled_back: tuple[str, ...] = ()
 
     @property
     def is_frozen(self) -> bool:
         """Whether the line has been refused as often as the policy allows."""
         return len(self.refusals) >= self.policy.after_refusals
+
+    def was_rolled_back(self, candidate_id: str) -> bool:
+        """Whether this member was ever taken back from trading."""
+        return candidate_id in self.rolled_back
 
     def refused(self, candidate_id: str) -> bool:
         """Whether this member has been refused."""

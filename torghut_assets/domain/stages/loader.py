@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from torghut_assets.domain.candidates.records import CandidateSpec
-from torghut_assets.domain.stages.conditions import CONDITIONS, DECLARED
+from torghut_assets.domain.stages.conditions import CONDITIONS
 from torghut_assets.domain.stages.config import PipelineConfig, PipelineRefusedError, parse_pipeline
 from torghut_assets.domain.stages.rules import RULES, BrokenRule
 
@@ -37,22 +37,19 @@ def broken_rules(pipeline: PipelineConfig) -> tuple[BrokenRule, ...]:
 
 def conditions_match_their_functions(pipeline: PipelineConfig) -> Iterator[BrokenRule]:
     """Every condition stands in exactly the stages that its function is for."""
-    places = {name: (c.required_by, c.ensured_by) for name, c in CONDITIONS.items()} | DECLARED
-    for side, field in enumerate(("requires", "ensures")):
-        for stage in pipeline.stages:
-            named = set(getattr(stage, field))
-            where = f"stages.{stage.name}.{field}"
-            for name in sorted(named - {n for n, at in places.items() if stage.name in at[side]}):
-                known = "a condition of this stage" if name in places else "a known condition"
+    for stage in pipeline.stages:
+        sides = {"requires": stage.requires, "ensures": stage.ensures}
+        sides |= {f"guards.{asset}": named for asset, named in stage.guards.items()}
+        for place in sorted({p for c in CONDITIONS.values() for p in c.places if p[0] == stage.name}):
+            sides.setdefault(place[1], ())
+        for side, conditions in sides.items():
+            where, named = f"stages.{stage.name}.{side}", set(conditions)
+            wanted = {n for n, c in CONDITIONS.items() if (stage.name, side) in c.places}
+            for name in sorted(named - wanted):
+                known = "a condition of this stage" if name in CONDITIONS else "a known condition"
                 yield BrokenRule(where, name, known)
-            for name, at in places.items():
-                if stage.name in at[side] and name not in named:
-                    yield BrokenRule(where, f"no {name}", f"{name}, which has a place here")
-            if stage.active:
-                for name in sorted(named & set(DECLARED)):
-                    yield BrokenRule(
-                        where, name, "a condition with a function, as the stage is active"
-                    )
+            for name in sorted(wanted - named):
+                yield BrokenRule(where, f"no {name}", f"{name}, which has a place here")
 
 
 def submissions_exist(pipeline: PipelineConfig) -> Iterator[BrokenRule]:

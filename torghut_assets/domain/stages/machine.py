@@ -10,8 +10,19 @@ from dataclasses import dataclass
 
 from torghut_assets.domain.errors import EvidenceContradictionError, StageRefusedError
 from torghut_assets.domain.stages.conditions import examine
-from torghut_assets.domain.stages.config import HOLD, FreezePolicy, PipelineConfig, Stage
-from torghut_assets.domain.stages.evidence import Finding, Outcome, StageEvidence
+from torghut_assets.domain.stages.config import (
+    HOLD,
+    ROLLBACK,
+    FreezePolicy,
+    PipelineConfig,
+    Stage,
+)
+from torghut_assets.domain.stages.evidence import (
+    Finding,
+    Outcome,
+    StageEvidence,
+    require_agreement,
+)
 from torghut_assets.domain.stages.line import LineState, Refusal, line_members
 from torghut_assets.domain.stages.receipts import StageDecision, StageReceipt
 
@@ -96,11 +107,11 @@ def stand(pipeline: PipelineConfig, receipts: Sequence[StageReceipt]) -> Standin
                 raise EvidenceContradictionError(
                     location=where, found="a second receipt", expected="one of this sequence"
                 )
-            _agree(where, decision.candidate_id, standing.last.decision.candidate_id)
-        _agree(where, decision.stage, standing.stage)
+            require_agreement(where, decision.candidate_id, standing.last.decision.candidate_id)
+        require_agreement(where, decision.stage, standing.stage)
         leads_to = transition(pipeline, decision.stage, decision.outcome).to_stage
         held = decision.outcome is Outcome.PASS and decision.held_because is not None
-        _agree(where, decision.to_stage, decision.stage if held else leads_to)
+        require_agreement(where, decision.to_stage, decision.stage if held else leads_to)
         standing = Standing(decision.to_stage, receipt)
     return standing
 
@@ -125,7 +136,8 @@ def decide(
     ensures = examine(stage.ensures, evidence) if holds else ()
     decision = StageDecision(
         candidate_id=evidence.candidate_id,
-        snapshot_id=evidence.snapshot_id if reads_snapshot(pipeline, stage) else None,
+        snapshot_id=evidence.snapshot_id if is_about_a_snapshot(pipeline, stage) else None,
+        session=evidence.session if stage.is_about_a_session else None,
         parent=evidence.submission.parent,
         stage=stage.name,
         to_stage=stage.name,
@@ -142,8 +154,10 @@ def decide(
     )
 
 
-def reads_snapshot(pipeline: PipelineConfig, stage: Stage) -> bool:
+def is_about_a_snapshot(pipeline: PipelineConfig, stage: Stage) -> bool:
     """Whether a stage's decision is about a snapshot, and not the candidate alone."""
+    if stage.is_about_a_session:
+        return True
     prepared = {asset for each in pipeline.stages for asset in each.prepares}
     return bool(prepared & {*stage.input_assets, *stage.prepares})
 
@@ -160,6 +174,38 @@ def walk(
         if not moved or stage == through:
             return tuple(decisions)
         stage = decision.to_stage
+
+
+def follow(
+    pipeline: PipelineConfig,
+    receipts: Sequence[StageReceipt],
+    decide_at: Callable[[str], StageDecision],
+) -> tuple[StageDecision, ...]:
+    """Return the decisions of one session, from where the candidate stands.
+
+    Empty if it does not stand at a stage that is decided by sessions, or if its last receipt
+    says the same already.
+
+    Parameters
+    ----------
+    pipeline : PipelineConfig
+    receipts : sequence of StageReceipt
+        All of one candidate.
+    decide_at : callable
+        Decides a stage on the evidence of the session.
+    """
+    standing = stand(pipeline, receipts)
+    stage, last = standing.stage, standing.last
+    decisions: list[StageDecision] = []
+    while pipeline.stage(stage).is_about_a_session:
+        decision = decide_at(stage)
+        if last is not None and last.decision.digest == decision.digest:
+            break
+        decisions.append(decision)
+        if decision.to_stage == stage:
+            break
+        stage = decision.to_stage
+    return tuple(decisions)
 
 
 def what_to_append(
@@ -230,7 +276,10 @@ def line_state(
         if counts and decision.candidate_id in members:
             digest = _report_digest(decision)
             refusals.setdefault(digest, Refusal(decision.candidate_id, digest, receipt.sequence))
-    return LineState(members, tuple(refusals.values()), policy)
+    taken_back = {r.decision.candidate_id for r in receipts if r.decision.to_stage == ROLLBACK}
+    return LineState(
+        members, tuple(refusals.values()), policy, tuple(sorted(taken_back & set(members)))
+    )
 
 
 def _latest_attempt(
@@ -272,11 +321,6 @@ def _difference(before: StageDecision, after: StageDecision) -> str:
     ):
         changed += [name] if one != other else []
     return f"{before.stage}: changed {', '.join(changed) or 'findings'}"
-
-
-def _agree(location: str, found: str, expected: str) -> None:
-    if found != expected:
-        raise EvidenceContradictionError(location=location, found=found, expected=expected)
 
 
 def findings_of(decision: StageDecision) -> tuple[tuple[str, Finding], ...]:

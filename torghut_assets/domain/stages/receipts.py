@@ -25,6 +25,7 @@ class StageDecision(Part):
 
     candidate_id: str
     snapshot_id: str | None
+    session: str | None
     parent: str | None
     stage: str
     to_stage: str

@@ -47,6 +47,12 @@ def names_are_known(pipeline: PipelineConfig) -> Iterator[BrokenRule]:
         for field, target in (("on_pass", stage.on_pass), ("on_fail", stage.on_fail)):
             if target not in stages:
                 yield BrokenRule(f"stages.{stage.name}.{field}", target, "the name of a stage")
+        for asset, named in stage.guards.items():
+            where = f"stages.{stage.name}.guards.{asset}"
+            if asset not in stage.output_assets:
+                yield BrokenRule(where, asset, "an output of the stage")
+            if not named:
+                yield BrokenRule(where, "nothing", "at least one condition")
         for name in stage.checkpoints:
             if name not in checkpoints:
                 yield BrokenRule(f"stages.{stage.name}.checkpoints", name, "a checkpoint")
@@ -73,6 +79,9 @@ def nothing_is_listed_twice(pipeline: PipelineConfig) -> Iterator[BrokenRule]:
             (f"{where}.requires", stage.requires),
             (f"{where}.ensures", stage.ensures),
             (f"{where}.checkpoints", stage.checkpoints),
+        ]
+        lists += [
+            (f"{where}.guards.{asset}", stage.conditions_before(asset)) for asset in stage.guards
         ]
         made += [*stage.output_assets, *stage.prepares]
     lists.append(("outputs of all stages", tuple(made)))
@@ -163,7 +172,15 @@ def checkpoints_stand_in_front_of_stages(pipeline: PipelineConfig) -> Iterator[B
         holders = [s.name for s in pipeline.stages if checkpoint.name in s.checkpoints]
         if not holders:
             yield BrokenRule(where, "no stage that lists it", "at least one")
-        for name in (*holders, *checkpoint.stages):
+        for name in holders:
+            guarding = [c for conditions in stages[name].guards.values() for c in conditions]
+            if checkpoint.condition not in (*stages[name].requires, *guarding):
+                yield BrokenRule(
+                    f"stages.{name}",
+                    f"no {checkpoint.condition} under requires or guards",
+                    f"the condition of the checkpoint {checkpoint.name}",
+                )
+        for name in checkpoint.stages:
             if name in stages and checkpoint.condition not in stages[name].requires:
                 yield BrokenRule(
                     f"stages.{name}.requires",
