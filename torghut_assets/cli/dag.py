@@ -17,8 +17,7 @@ def dag() -> None:
 
 def graph_shape(home: Home) -> GraphShape:
     """Reduce the asset graph of a home to names."""
-    from torghut_assets.assets.keys import ASSETS
-    from torghut_assets.definitions import build_definitions
+    from torghut_assets.definitions import HELD, build_definitions
     from torghut_assets.resources.code_version import part_exists
 
     graph = build_definitions(home).resolve_asset_graph()
@@ -30,7 +29,7 @@ def graph_shape(home: Home) -> GraphShape:
             group=graph.get(key).group_name or "",
             parents=frozenset(parent.to_user_string() for parent in graph.get(key).parent_keys),
             checks=frozenset(checks.get(key, ())),
-            fields=frozenset(ASSETS[key.to_user_string()].record_type.model_fields),
+            fields=frozenset(HELD[key.to_user_string()].record_type.model_fields),
         )
         for key in graph.get_all_asset_keys()
     }

@@ -11,6 +11,7 @@ from torghut_assets.domain.errors import TorghutError
 from torghut_assets.version import __version__
 
 _COMMANDS: Final = {
+    "advise": "torghut_assets.cli.advise:advise",
     "candidate": "torghut_assets.cli.candidate:candidate",
     "dag": "torghut_assets.cli.dag:dag",
     "demo": "torghut_assets.cli.demo:demo",
