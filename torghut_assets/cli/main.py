@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "dag": "torghut_assets.cli.dag:dag",
     "demo": "torghut_assets.cli.demo:demo",
     "env": "torghut_assets.cli.env:env",
+    "handoff": "torghut_assets.cli.handoff:handoff",
     "report": "torghut_assets.cli.report:report",
     "run": "torghut_assets.cli.run:run",
     "snapshot": "torghut_assets.cli.snapshot:snapshot",
