@@ -11,6 +11,9 @@ from torghut_assets.domain.errors import TorghutError
 from torghut_assets.version import __version__
 
 _COMMANDS: Final = {
+    "approve": "torghut_assets.cli.approve:approve",
+    "keys": "torghut_assets.cli.keys:keys",
+    "ledger": "torghut_assets.cli.ledger:ledger",
     "advise": "torghut_assets.cli.advise:advise",
     "candidate": "torghut_assets.cli.candidate:candidate",
     "dag": "torghut_assets.cli.dag:dag",
