@@ -6,6 +6,7 @@ that contradicts itself is neither read nor continued; `verify` names the first 
 """
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -49,6 +50,7 @@ class Ledger:
         self._keys = KeyFolder(home)
         self._clock = clock
         self._known: LedgerPrefix | None = None
+        self._turn = threading.RLock()
 
     @property
     def location(self) -> str:
@@ -98,7 +100,7 @@ class Ledger:
             A machine role whose key must be there before, made at its first use.
         """
         try:
-            with self._storage.appending() as session:
+            with self._turn, self._storage.appending() as session:
                 prefix = self._checked(session)
                 for role in dict.fromkeys(("runner", uses)):
                     self._introduce_machine(role, prefix, session)
@@ -128,9 +130,10 @@ class Ledger:
 
         Do not change it.
         """
-        anchor = self._storage.anchor()  # before the rows: they may only get more
-        with self._storage.reading() as session:
-            return self._checked(session, anchor)
+        with self._turn:
+            anchor = self._storage.anchor()  # before the rows: they may only get more
+            with self._storage.reading() as session:
+                return self._checked(session, anchor)
 
     def verify(self, anchor: bytes | None = None) -> LedgerPrefix:
         """Check everything anew: rows, all tree heads, guards, the anchor.

@@ -79,7 +79,7 @@ class Decision(Part):
                 raise ValueError("lists are in order, each entry once")
         if (self.kind == "unfreeze") != bool(self.members and self.refusals):
             raise ValueError("members and refusals belong to an unfreeze decision, and only there")
-        if self.candidate_id is not None and not self.authors:
+        if (self.candidate_id is not None or self.members) and not self.authors:
             raise ValueError("a candidate has an author")
         return self
 
