@@ -97,9 +97,28 @@ class Home:
         """The head of the stage receipts, beside that of the trial register."""
         return self.trial_anchor_path.with_name("receipts.json")
 
+    @property
+    def ledger_path(self) -> Path:
+        """The SQLite file of the ledger of signed statements."""
+        return self.root / "ledger" / "ledger.sqlite"
+
+    @property
+    def ledger_anchor_path(self) -> Path:
+        """The ledger's last signed tree head, beside the anchor of the trial register."""
+        return self.trial_anchor_path.with_name("ledger.json")
+
+    @property
+    def keys_folder(self) -> Path:
+        """Private keys, readable by their owner only."""
+        return self.root / "keys"
+
     def candidate_path(self, candidate_id: str) -> Path:
         """Where the candidate's submitted file is kept."""
         return self.candidates_folder / f"{candidate_id}.yaml"
+
+    def draft_path(self, candidate_id: str) -> Path:
+        """Where a candidate draft waits for a person; nothing reads this folder."""
+        return self.root / "drafts" / f"{candidate_id}.yaml"
 
     def config_path(self, name: str) -> Path:
         """Return the setting file in force: that of the home, else the shipped one."""

@@ -15,7 +15,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -167,7 +167,7 @@ class RegisterFile:
         RegisterBusyError
             If another process does not let go of the register.
         """
-        with self._locked():
+        with locked(self.anchor_path):
             anchor = self.read_anchor()
             self._prepare(anchor)
             with self._connected() as connection:
@@ -213,54 +213,71 @@ class RegisterFile:
 
     def _write_anchor(self, sequence: int, digest: str) -> None:
         anchor = TrialAnchor(sequence=sequence, head_digest=digest, file_id=self.file_id())
-        folder = self.anchor_path.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".anchor-", dir=folder)
-        with os.fdopen(handle, "wb") as temporary:
-            temporary.write(anchor.canonical_bytes())
-            temporary.flush()
-            os.fsync(temporary.fileno())
-        Path(name).replace(self.anchor_path)
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        replace_file(self.anchor_path, anchor.canonical_bytes())
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.anchor_path.parent.mkdir(parents=True, exist_ok=True)
-        lock = self.anchor_path.with_name(self.anchor_path.name + ".lock")
-        deadline = time.monotonic() + _WAIT_SECONDS
-        with lock.open("ab") as handle:
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError as error:
-                    if time.monotonic() > deadline:
-                        raise RegisterBusyError(str(lock)) from error
-                    time.sleep(0.01)
-            yield
+    def _connected(self, *, create: bool = False) -> AbstractContextManager[sqlite3.Connection]:
+        return connected(self.path, create=create)
 
-    @contextmanager
-    def _connected(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
-        mode = "rwc" if create else "rw"
-        try:
-            with closing(
-                sqlite3.connect(
-                    f"{self.path.resolve().as_uri()}?mode={mode}",
-                    uri=True,
-                    timeout=_WAIT_SECONDS,
-                    isolation_level=None,
-                )
-            ) as connection:
-                connection.execute("PRAGMA synchronous = EXTRA")
-                yield connection
-        except sqlite3.DatabaseError as error:
-            if (error.sqlite_errorcode & 0xFF) == sqlite3.SQLITE_BUSY:
-                raise RegisterBusyError(str(self.path)) from error
-            raise RegisterUnreadableError(str(self.path), error) from error
+
+def replace_file(path: Path, payload: bytes) -> None:
+    """Give a file new content in one step, on the disk when this returns."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".anchor-", dir=path.parent)
+    with os.fdopen(handle, "wb") as temporary:
+        temporary.write(payload)
+        temporary.flush()
+        os.fsync(temporary.fileno())
+    Path(name).replace(path)
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(anchor_path: Path) -> Iterator[None]:
+    """Be the only process that writes the register of an anchor.
+
+    Raises
+    ------
+    RegisterBusyError
+        If another process does not let go of it.
+    """
+    anchor_path.parent.mkdir(parents=True, exist_ok=True)
+    lock = anchor_path.with_name(anchor_path.name + ".lock")
+    deadline = time.monotonic() + _WAIT_SECONDS
+    with lock.open("ab") as handle:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise RegisterBusyError(str(lock)) from error
+                time.sleep(0.01)
+        yield
+
+
+@contextmanager
+def connected(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+    """Open a register's database; what SQLite cannot do is one of this module's errors."""
+    mode = "rwc" if create else "rw"
+    try:
+        with closing(
+            sqlite3.connect(
+                f"{path.resolve().as_uri()}?mode={mode}",
+                uri=True,
+                timeout=_WAIT_SECONDS,
+                isolation_level=None,
+            )
+        ) as connection:
+            connection.execute("PRAGMA synchronous = EXTRA")
+            yield connection
+    except sqlite3.DatabaseError as error:
+        if (error.sqlite_errorcode & 0xFF) == sqlite3.SQLITE_BUSY:
+            raise RegisterBusyError(str(path)) from error
+        raise RegisterUnreadableError(str(path), error) from error
 
 
 def _select_after(connection: sqlite3.Connection, sequence: int) -> list[RegisterRow]:

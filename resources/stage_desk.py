@@ -19,6 +19,7 @@ from torghut_assets.domain.errors import (
     StageRefusedError,
     UpstreamMissingError,
 )
+from torghut_assets.domain.evidence.approvals import approvals_of_kind
 from torghut_assets.domain.gates.feedback import ResearchFeedback
 from torghut_assets.domain.gates.records import GateReport
 from torghut_assets.domain.records import Record
@@ -26,7 +27,7 @@ from torghut_assets.domain.rollback.records import IncidentReport
 from torghut_assets.domain.stages.conditions import examine, judge
 from torghut_assets.domain.stages.config import PipelineConfig
 from torghut_assets.domain.stages.evidence import Finding, Outcome, StageEvidence
-from torghut_assets.domain.stages.line import LineState
+from torghut_assets.domain.stages.line import LineState, lifted_by
 from torghut_assets.domain.stages.loader import load_pipeline
 from torghut_assets.domain.stages.machine import (
     decide,
@@ -42,6 +43,7 @@ from torghut_assets.domain.stages.receipts import StageDecision, StageReceipt
 from torghut_assets.resources.candidate_files import read_candidate
 from torghut_assets.resources.code_version import code_digest
 from torghut_assets.resources.home import Home
+from torghut_assets.resources.ledger import Ledger
 from torghut_assets.resources.lineage import current_record
 from torghut_assets.resources.receipt_book import ReceiptBook
 from torghut_assets.resources.strategy_plugins import load_strategy
@@ -152,6 +154,7 @@ class StageDesk:
         self._home = home
         self._held = held
         self.book = ReceiptBook(home)
+        self.ledger = Ledger(home)
 
     @cached_property
     def pipeline(self) -> PipelineConfig:
@@ -168,10 +171,34 @@ class StageDesk:
 
         def line(parent: str | None) -> LineState:
             known = self.book.receipts() if receipts is None else receipts
-            return line_state(known, subject.candidate, parent, self.pipeline.freeze)
+            return self.line_of(subject.candidate, parent, known)
 
         reader = StageReader(self._home, instance, self._held, subject, line)
         return StageEvidence(subject.candidate, subject.snapshot, reader, subject.session)
+
+    def line_of(
+        self, candidate_id: str, parent: str | None, receipts: tuple[StageReceipt, ...]
+    ) -> LineState:
+        """Return what receipts and signed approvals say about a candidate's line.
+
+        The ledger is read only if the receipts freeze the line.
+
+        Raises
+        ------
+        EvidenceError
+            If the line would be frozen and the ledger, or a member's file, is not whole.
+        """
+        line = line_state(receipts, candidate_id, parent, self.pipeline.freeze)
+        if not line.is_frozen:
+            return line
+        ledger = self.ledger.checked()
+        approvals = approvals_of_kind(ledger.entries, "unfreeze", ledger.ring)
+        return lifted_by(line, approvals, lambda member: self.submission_of(member).author)
+
+    def submission_of(self, candidate_id: str) -> CandidateSpec:
+        """Return what a candidate's submitted file says."""
+        payload = read_candidate(self._home, candidate_id)
+        return parse_candidate_spec(payload, location=f"{candidate_id}.yaml")
 
     def guard(self, instance: dg.DagsterInstance, asset: str, partition: str | None) -> None:
         """Refuse to make an asset of a stage unless every precondition of the stage holds.

@@ -4,14 +4,16 @@ from typing import Final
 
 import dagster as dg
 
+from torghut_assets.advisory import assets as advisory
 from torghut_assets.assets import backtest, candidates, gates, overfit, snapshots
-from torghut_assets.assets.keys import ASSETS
+from torghut_assets.assets.keys import ASSETS, Made
 from torghut_assets.assets.policies import policy_assets
 from torghut_assets.checks import backtest as backtest_checks
 from torghut_assets.checks import candidates as candidate_checks
 from torghut_assets.checks import gates as gate_checks
 from torghut_assets.checks import overfit as overfit_checks
 from torghut_assets.checks import snapshots as snapshot_checks
+from torghut_assets.resources.advisory_llm import AdvisoryModel
 from torghut_assets.resources.evaluation_desk import EvaluationDesk
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.record_io import RecordIO
@@ -46,6 +48,14 @@ EVALUATE_CANDIDATE = dg.define_asset_job(
     ),
     description="Evaluate one candidate on one snapshot, through its gate report.",
 )
+ADVISE_CANDIDATE = dg.define_asset_job(
+    advisory.JOB,
+    selection=dg.AssetSelection.assets(*advisory.ADVICE),
+    description="Write advisory notes on one evaluation; they decide nothing.",
+)
+
+HELD: Final[dict[str, Made]] = {**ASSETS, **advisory.ADVICE}
+"""What every asset of the graph holds. Decisions are read from `ASSETS` only."""
 
 JOB_OF_STEP: Final = {
     "settings": "settle_policies",
@@ -78,6 +88,9 @@ def build_definitions(home: Home) -> dg.Definitions:
             backtest.reproducibility_manifest,
             gates.gate_report,
             gates.research_feedback,
+            advisory.experiment_summary,
+            advisory.rationale_review,
+            advisory.parameter_proposal,
         ],
         asset_checks=[
             candidate_checks.conformance,
@@ -89,16 +102,23 @@ def build_definitions(home: Home) -> dg.Definitions:
             backtest_checks.computed_twice_alike,
             gate_checks.gate_decision,
         ],
-        jobs=[SETTLE_POLICIES, BUILD_CANDIDATE, TAKE_SNAPSHOT, EVALUATE_CANDIDATE],
+        jobs=[
+            SETTLE_POLICIES,
+            BUILD_CANDIDATE,
+            TAKE_SNAPSHOT,
+            EVALUATE_CANDIDATE,
+            ADVISE_CANDIDATE,
+        ],
         sensors=[candidate_intake],
         executor=dg.in_process_executor,
         resources={
             "home": home,
             "desk": EvaluationDesk(home),
+            "advisory_model": AdvisoryModel(home),
             "record_io": RecordIO(
                 home.store,
-                {name: made.record_type for name, made in ASSETS.items()},
-                {name: made.command for name, made in ASSETS.items()},
+                {name: made.record_type for name, made in HELD.items()},
+                {name: made.command for name, made in HELD.items()},
                 stage_desk(home).guard,
             ),
         },

@@ -7,8 +7,7 @@ from typing import Any, Final
 import dagster as dg
 
 from page_writers.markdown import NOTICE, inline, table
-from torghut_assets.assets.keys import ASSETS
-from torghut_assets.definitions import build_definitions
+from torghut_assets.definitions import HELD, build_definitions
 from torghut_assets.resources.home import Home
 
 GROUPS: Final = (
@@ -44,7 +43,7 @@ def assets_page() -> str:
     for group in _groups_of(graph):
         parts.append(f"## {group}\n")
         for key in _assets_in(graph, group):
-            node, made = graph.get(key), ASSETS[key.to_user_string()]
+            node, made = graph.get(key), HELD[key.to_user_string()]
             inputs = ", ".join(f"`{k.to_user_string()}`" for k in sorted(node.parent_keys))
             rows = [
                 ("holds", inline(node.description)),

@@ -7,7 +7,7 @@ import pytest
 
 from torghut_assets.assets.keys import ASSETS
 from torghut_assets.cli.dag import graph_shape
-from torghut_assets.definitions import build_definitions
+from torghut_assets.definitions import HELD, build_definitions
 from torghut_assets.domain.stages.agreement import GraphShape, Node, prove
 from torghut_assets.domain.stages.loader import load_pipeline
 
@@ -126,16 +126,16 @@ def test_a_checkpoint_that_nobody_can_see_is_found(pipeline, shape):
 
 
 def test_advice_above_a_decision_is_found(pipeline, shape):
-    advised = added(shape, "rationale_review", "advisory", ["backtest_metrics"])
+    advised = added(shape, "another_review", "advisory", ["backtest_metrics"])
     assert prove(pipeline, advised).disagreements == ()
     advised = changed(
         advised,
         "gate_report",
-        parents=advised.nodes["gate_report"].parents | {"rationale_review"},
+        parents=advised.nodes["gate_report"].parents | {"another_review"},
     )
     found = prove(pipeline, advised).disagreements
-    assert "gate_report is made from advice: rationale_review" in found
-    assert "gate_policy_evaluation reads rationale_review, which it does not declare" in found
+    assert "gate_report is made from advice: another_review" in found
+    assert "gate_policy_evaluation reads another_review, which it does not declare" in found
 
 
 def test_an_asset_made_from_a_later_stage_is_found(pipeline, shape):
@@ -164,7 +164,7 @@ def test_a_stage_that_is_not_active_but_can_be_made_is_found(pipeline, shape):
 
 def test_what_a_command_must_be_told_is_what_its_asset_is_partitioned_by(home):
     graph = build_definitions(home).resolve_asset_graph()
-    for name, made in ASSETS.items():
+    for name, made in HELD.items():
         definition = graph.get(dg.AssetKey(name)).partitions_def
         several = isinstance(definition, dg.MultiPartitionsDefinition)
         single = getattr(definition, "name", None) or "none"

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from torghut_assets.assets.keys import ASSETS
-from torghut_assets.definitions import JOB_OF_STEP, build_definitions
+from torghut_assets.definitions import HELD, JOB_OF_STEP, build_definitions
 
 STAGES = [
     "research_intake",
@@ -23,17 +23,17 @@ def graph(home):
 
 
 def test_every_asset_has_a_record_type_a_maker_a_group_owners_and_a_code_version(graph):
-    assert {k.to_user_string() for k in graph.get_all_asset_keys()} == set(ASSETS)
+    assert {k.to_user_string() for k in graph.get_all_asset_keys()} == set(HELD)
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
-        assert node.group_name in {*STAGES, "policy"}
+        assert node.group_name in {*STAGES, "policy", "advisory"}
         assert node.owners
         assert node.code_version
         assert node.description
 
 
 def test_no_stage_depends_on_a_later_one(graph):
-    order = {name: index for index, name in enumerate(["policy", *STAGES])}
+    order = {name: index for index, name in enumerate(["policy", *STAGES, "advisory"])}
     for key in graph.get_all_asset_keys():
         for parent in graph.get(key).parent_keys:
             assert order[graph.get(parent).group_name] <= order[graph.get(key).group_name]
@@ -42,7 +42,9 @@ def test_no_stage_depends_on_a_later_one(graph):
 def test_everything_a_decision_rests_on_is_above_it(graph):
     above = graph.get_ancestor_asset_keys(dg.AssetKey("gate_report"))
     missing = graph.get_all_asset_keys() - above
-    assert {k.to_user_string() for k in missing} == {"gate_report", "research_feedback"}
+    below = {k.to_user_string() for k in missing}
+    assert below & set(ASSETS) == {"gate_report", "research_feedback"}
+    assert {graph.get(k).group_name for k in missing} == {"gate_policy_evaluation", "advisory"}
 
 
 def test_no_path_reaches_a_decision_around_the_snapshot(graph):
@@ -55,7 +57,7 @@ def test_no_path_reaches_a_decision_around_the_snapshot(graph):
     assert roots == {"candidate_spec", "dataset_snapshot"}
 
 
-def test_every_partitioned_asset_is_in_exactly_one_job(home):
+def test_every_asset_but_advice_is_in_exactly_one_job_of_a_run(home):
     definitions = build_definitions(home)
     jobs = [definitions.resolve_job_def(name) for name in JOB_OF_STEP.values()]
     listed = [key.to_user_string() for job in jobs for key in job.asset_layer.selected_asset_keys]

@@ -6,6 +6,7 @@ import click
 import dagster as dg
 
 from torghut_assets.domain.stages.agreement import GraphShape, Node, prove
+from torghut_assets.domain.stages.config import PipelineConfig
 from torghut_assets.domain.stages.loader import load_pipeline
 from torghut_assets.resources.home import Home
 
@@ -15,10 +16,16 @@ def dag() -> None:
     """Prove, draw and rehearse the pipeline of stages."""
 
 
-def graph_shape(home: Home) -> GraphShape:
-    """Reduce the asset graph of a home to names."""
-    from torghut_assets.assets.keys import ASSETS
-    from torghut_assets.definitions import build_definitions
+def graph_shape(home: Home, pipeline: PipelineConfig | None = None) -> GraphShape:
+    """Reduce the asset graph of a home to names, and see which code a pipeline names exists.
+
+    Parameters
+    ----------
+    home : Home
+    pipeline : PipelineConfig, optional
+        Whose words are looked up; the one in force in the home if it is left out.
+    """
+    from torghut_assets.definitions import HELD, build_definitions
     from torghut_assets.resources.code_version import part_exists
 
     graph = build_definitions(home).resolve_asset_graph()
@@ -30,11 +37,11 @@ def graph_shape(home: Home) -> GraphShape:
             group=graph.get(key).group_name or "",
             parents=frozenset(parent.to_user_string() for parent in graph.get(key).parent_keys),
             checks=frozenset(checks.get(key, ())),
-            fields=frozenset(ASSETS[key.to_user_string()].record_type.model_fields),
+            fields=frozenset(HELD[key.to_user_string()].record_type.model_fields),
         )
         for key in graph.get_all_asset_keys()
     }
-    pipeline = load_pipeline(home.config_path("pipeline").read_bytes())
+    pipeline = pipeline or load_pipeline(home.config_path("pipeline").read_bytes())
     terms = [t for stage in pipeline.stages for t in (*stage.inputs, *stage.outputs)]
     code = {t.target for t in terms if t.kind == "code" and part_exists(t.target)}
     return GraphShape(nodes, frozenset(code))
@@ -90,7 +97,8 @@ def dry_run(path: str) -> None:
 
     Exit status: 0 the path ended where it must, 1 it did not, or a stage it needs is not active.
     """
-    from torghut_assets.cli.rehearsal import rehearse
+    from torghut_assets.cli.rehearsal import active_paths, rehearse
 
-    for each in ("promote-to-gate", "gate-fail") if path == "all" else (path,):
+    home = Home.from_environment()
+    for each in active_paths(home) if path == "all" else (path,):
         rehearse(each)

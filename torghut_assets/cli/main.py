@@ -11,10 +11,15 @@ from torghut_assets.domain.errors import TorghutError
 from torghut_assets.version import __version__
 
 _COMMANDS: Final = {
+    "approve": "torghut_assets.cli.approve:approve",
+    "keys": "torghut_assets.cli.keys:keys",
+    "ledger": "torghut_assets.cli.ledger:ledger",
+    "advise": "torghut_assets.cli.advise:advise",
     "candidate": "torghut_assets.cli.candidate:candidate",
     "dag": "torghut_assets.cli.dag:dag",
     "demo": "torghut_assets.cli.demo:demo",
     "env": "torghut_assets.cli.env:env",
+    "handoff": "torghut_assets.cli.handoff:handoff",
     "report": "torghut_assets.cli.report:report",
     "run": "torghut_assets.cli.run:run",
     "snapshot": "torghut_assets.cli.snapshot:snapshot",

@@ -1,14 +1,15 @@
 """Rehearse a path through the pipeline in a temporary home, on the embedded data.
 
 Everything is real: candidates, bars, engine, gates, receipts. The home is thrown away. Each
-line says what ran or what refused; a path counts only if it ended where it must.
+line says what ran or what refused; a path counts only if it ended where it must, and if the
+stage validators find the same as the receipts say.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 import dagster as dg
@@ -21,11 +22,13 @@ from torghut_assets.definitions import stage_desk
 from torghut_assets.domain.errors import EvidenceError, StageRefusedError
 from torghut_assets.domain.gates.feedback import ResearchFeedback
 from torghut_assets.domain.identifiers import parse_snapshot_id
-from torghut_assets.domain.stages.evidence import Outcome
+from torghut_assets.domain.stages.evidence import Outcome, outcome_of
+from torghut_assets.domain.stages.loader import load_pipeline
 from torghut_assets.domain.stages.machine import require_active, stand
 from torghut_assets.domain.stages.receipts import StageReceipt
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.lineage import current_record
+from torghut_assets.resources.new_files import write_new
 
 _SNAPSHOT: Final = "us-megacaps@2021-12-31"
 _PASSES: Final = "tsmom-megacaps-v1"
@@ -44,24 +47,52 @@ class RehearsalFailedError(StageRefusedError):
     """A path did not end where it must."""
 
 
-def rehearse(path: str, say: Callable[[str], None] = click.echo) -> None:
-    """Run one path and throw its home away.
+class Validated(NamedTuple):
+    """What the validator of a stage found on a candidate after a path, as its receipt says."""
+
+    stage: str
+    candidate: str
+    outcome: Outcome
+
+
+def active_paths(home: Home) -> tuple[str, ...]:
+    """Return the paths whose stages are active in a home's pipeline."""
+    pipeline = stage_desk(home).pipeline
+    return tuple(path for path in _PATHS if path not in NEEDS or pipeline.stage(NEEDS[path]).active)
+
+
+def rehearse(
+    path: str, say: Callable[[str], None] = click.echo, pipeline: bytes | None = None
+) -> tuple[Validated, ...]:
+    """Run one path, validate every stage it decided, and throw its home away.
+
+    Parameters
+    ----------
+    path : str
+        One of the paths of `_PATHS`.
+    say : callable
+        Called with each line.
+    pipeline : bytes, optional
+        The pipeline file to rehearse; the one in force if it is left out.
 
     Raises
     ------
     StageRefusedError
         If the path needs a stage that is not active, or did not end where it must.
     """
+    payload = pipeline or Home.from_environment().config_path("pipeline").read_bytes()
     if path in NEEDS:
-        require_active(stage_desk(Home.from_environment()).pipeline, NEEDS[path])
-        raise RehearsalFailedError(f"path {path}: there is nothing to rehearse it with yet.")
+        require_active(load_pipeline(payload), NEEDS[path])
     with TemporaryDirectory(prefix="torghut-rehearsal-") as folder:
         home = Home.at(Path(folder) / "home")
         home.prepare()
+        write_new(home.root / "config" / "pipeline.yaml", payload)
         with instance_of(home) as instance:
             rehearsal = _Rehearsal(home, instance, say)
-            rehearsal.promote_to_gate() if path == "promote-to-gate" else rehearsal.gate_fail()
+            _PATHS[path](rehearsal)
+            validated = rehearsal.validate_stages()
     say(f"{path}: ended where it must")
+    return validated
 
 
 class _Rehearsal:
@@ -74,15 +105,30 @@ class _Rehearsal:
     def promote_to_gate(self) -> None:
         """A good candidate passes its gate and waits in front of deployment."""
         self._evaluate(_PASSES)
+        deployment = self._desk.pipeline.stage("shadow_paper_deployment")
+        if deployment.active:
+            self._must_stand(_PASSES, deployment.name, Outcome.PASS)
+            first = deployment.output_assets[0]
+            self._must_refuse(
+                f"{first} without an approval",
+                lambda: self._desk.guard(self._instance, first, _PASSES),
+            )
+            return
         last = self._must_stand(_PASSES, "gate_policy_evaluation", Outcome.PASS)
         self._must_refuse(
-            "shadow_paper_deployment",
-            lambda: self._desk.settle(
-                self._instance, _PASSES, _SNAPSHOT, "shadow_paper_deployment"
-            ),
+            deployment.name,
+            lambda: self._desk.settle(self._instance, _PASSES, _SNAPSHOT, deployment.name),
         )
         if last.decision.held_because is None:
             raise RehearsalFailedError("the pass was not held in front of an inactive stage")
+
+    def paper(self) -> None:
+        """A candidate that passed is approved, trades on paper and stays there."""
+        raise RehearsalFailedError("path paper: there is nothing to rehearse it with yet.")
+
+    def rollback(self) -> None:
+        """A deployed candidate drifts and is rolled back, exactly once."""
+        raise RehearsalFailedError("path rollback: there is nothing to rehearse it with yet.")
 
     def gate_fail(self) -> None:
         """A refused candidate returns to research; only a child that cites why may follow."""
@@ -116,6 +162,29 @@ class _Rehearsal:
             self._desk.settle(self._instance, "dip-buying-child", None, "research_intake")
         )
         self._must_stand("dip-buying-child", "candidate_build", Outcome.PASS)
+
+    def validate_stages(self) -> tuple[Validated, ...]:
+        """Judge every stage that was decided once more, as `torghut stage validate` does."""
+        latest = {
+            (receipt.decision.candidate_id, receipt.decision.stage): receipt
+            for receipt in self._desk.book.receipts()
+            if receipt.outcome is not Outcome.SUPERSEDED
+        }
+        return tuple(self._validated(receipt) for receipt in latest.values())
+
+    def _validated(self, receipt: StageReceipt) -> Validated:
+        decision = receipt.decision
+        requires, ensures = self._desk.examine(
+            self._instance, decision.stage, decision.candidate_id, decision.snapshot_id
+        )
+        found = outcome_of((*requires, *ensures))
+        if found is not receipt.outcome:
+            raise RehearsalFailedError(
+                f"{decision.stage} of {decision.candidate_id}: the validator finds {found.value}, "
+                f"receipt {receipt.sequence} says {receipt.outcome.value}."
+            )
+        self._say(f"valid    {decision.stage} of {decision.candidate_id}: {found.value} again")
+        return Validated(decision.stage, decision.candidate_id, found)
 
     def _evaluate(self, candidate: str) -> None:
         submit(self._home, _example(candidate), f"{candidate}.yaml")
@@ -165,6 +234,14 @@ class _Rehearsal:
                 f"decided  {decision.stage}: {receipt.outcome.value} -> {decision.to_stage}  "
                 f"receipt {receipt.sequence} {receipt.digest[:16]}"
             )
+
+
+_PATHS: Final[Mapping[str, Callable[[_Rehearsal], None]]] = {
+    "promote-to-gate": _Rehearsal.promote_to_gate,
+    "gate-fail": _Rehearsal.gate_fail,
+    "paper": _Rehearsal.paper,
+    "rollback": _Rehearsal.rollback,
+}
 
 
 def _example(candidate: str) -> bytes:

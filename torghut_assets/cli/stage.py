@@ -11,7 +11,7 @@ from torghut_assets.domain.errors import UsageError
 from torghut_assets.domain.identifiers import parse_candidate_id, parse_date, parse_snapshot_id
 from torghut_assets.domain.stages.config import STAGES
 from torghut_assets.domain.stages.evidence import Finding, Outcome, outcome_of
-from torghut_assets.domain.stages.machine import findings_of, line_state, stand
+from torghut_assets.domain.stages.machine import findings_of, stand
 from torghut_assets.domain.stages.receipts import StageReceipt
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.stage_desk import Subject
@@ -40,7 +40,7 @@ def status(candidate_id: str | None) -> None:
         own = _receipts_of(name, receipts)
         standing = stand(desk.pipeline, own)
         last = own[-1]
-        line = line_state(receipts, name, last.decision.parent, desk.pipeline.freeze)
+        line = desk.line_of(name, last.decision.parent, receipts)
         frozen = "  frozen" if line.is_frozen else ""
         held = f"  {last.decision.held_because}" if last.decision.held_because else ""
         click.echo(

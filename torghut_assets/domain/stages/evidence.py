@@ -174,8 +174,11 @@ class StageEvidence:
         return record
 
     def line(self, parent: str | None) -> "LineState":
-        """Return what the receipts say about the candidate's line."""
-        return self._reader.line(parent)
+        """Return what receipts and signed approvals say about the candidate's line."""
+        line = self._reader.line(parent)
+        for number, digest in enumerate(line.approvals, start=1):
+            self._noted[f"unfreeze_approval_{number}"] = digest
+        return line
 
     def kill_reason(self) -> str | None:
         """Return why all orders are blocked for the candidate; `None` if they are not."""

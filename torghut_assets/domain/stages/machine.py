@@ -277,9 +277,8 @@ def line_state(
             digest = _report_digest(decision)
             refusals.setdefault(digest, Refusal(decision.candidate_id, digest, receipt.sequence))
     taken_back = {r.decision.candidate_id for r in receipts if r.decision.to_stage == ROLLBACK}
-    return LineState(
-        members, tuple(refusals.values()), policy, tuple(sorted(taken_back & set(members)))
-    )
+    rolled_back = tuple(sorted(taken_back & set(members)))
+    return LineState(members, tuple(refusals.values()), policy, rolled_back=rolled_back)
 
 
 def _latest_attempt(

@@ -65,14 +65,19 @@ def parent_feedback_is_cited(evidence: StageEvidence) -> Found:
 
 
 def line_is_not_frozen(evidence: StageEvidence) -> Found:
-    """The line has not been refused as often as the policy allows."""
+    """The line has not been refused as often as the policy allows since it was last unfrozen."""
     line = evidence.line(evidence.submission.parent)
-    count, limit = len(line.refusals), line.policy.after_refusals
+    count, limit = len(line.counted), line.policy.after_refusals
     if line.is_frozen:
         return Outcome.FAIL, (
             f"{count} different refusals in the line {', '.join(line.members)}, the limit is "
-            f"{limit}: frozen. Only a signed decision may unfreeze it and there are none yet, "
-            "so the freeze is final"
+            f"{limit}: frozen. Only a signed decision unfreezes it: "
+            f"`torghut approve unfreeze {evidence.candidate_id}`, by a person who is no author"
+        )
+    if line.lifted:
+        return (
+            Outcome.PASS,
+            f"fewer than {limit} different refusals since a person unfroze it",
         )
     return Outcome.PASS, f"fewer than {limit} different refusals in the line"
 

@@ -1,0 +1,212 @@
+"""Where a ledger's rows lie: a small protocol, and the SQLite file that follows it.
+
+A storage keeps rows and signed tree heads in order and lets one writer in at a time. It
+believes and checks nothing: `ledger.Ledger` does. Triggers refuse UPDATE, DELETE and every
+sequence but the next one, so that an accident cannot do what only an attack should.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Final, Protocol
+
+from torghut_assets.domain.evidence.entries import LedgerRow
+from torghut_assets.resources.register_file import connected, locked, replace_file
+
+_SCHEMA: Final = {
+    "entries": (
+        "CREATE TABLE entries (sequence INTEGER PRIMARY KEY NOT NULL CHECK (sequence >= 1), "
+        "leaf_hash TEXT NOT NULL UNIQUE, payload BLOB NOT NULL) STRICT"
+    ),
+    "heads": (
+        "CREATE TABLE heads (tree_size INTEGER PRIMARY KEY NOT NULL REFERENCES entries, "
+        "payload BLOB NOT NULL) STRICT"
+    ),
+    **{
+        f"{table}_{verb.lower()}": (
+            f"CREATE TRIGGER {table}_{verb.lower()} BEFORE {verb} ON {table} "
+            "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
+        )
+        for table in ("entries", "heads")
+        for verb in ("DELETE", "UPDATE")
+    },
+    "entries_gapless": (
+        "CREATE TRIGGER entries_gapless BEFORE INSERT ON entries "
+        "WHEN NEW.sequence IS NOT (SELECT coalesce(max(sequence), 0) + 1 FROM entries) "
+        "BEGIN SELECT RAISE(ABORT, 'the ledger is gapless'); END"
+    ),
+}
+
+
+class LedgerSession(Protocol):
+    """The storage while this process is its only writer."""
+
+    def rows_after(self, sequence: int) -> list[LedgerRow]:
+        """Rows beyond `sequence`, in order."""
+        ...
+
+    def last_row(self) -> tuple[int, str] | None:
+        """Return sequence and leaf hash of the last row; `None` if there is no row."""
+        ...
+
+    def head(self, tree_size: int) -> bytes | None:
+        """Signed tree head of a size; `None` if there is none."""
+        ...
+
+    def append(self, row: LedgerRow, head: bytes) -> None:
+        """Add the next row with the tree head after it."""
+        ...
+
+
+class LedgerStorage(Protocol):
+    """What a ledger needs of the place where it is kept."""
+
+    @property
+    def location(self) -> str:
+        """What to call it in messages; no secret."""
+        ...
+
+    def reading(self) -> AbstractContextManager[LedgerSession]:
+        """Give one consistent view; nothing can be appended."""
+        ...
+
+    def appending(self) -> AbstractContextManager[LedgerSession]:
+        """Be the only writer; what was appended is kept at the end, or all of it left out.
+
+        The last tree head goes to the anchor after that, while nobody else may write.
+        """
+        ...
+
+    def heads(self) -> list[tuple[int, bytes]]:
+        """Return all signed tree heads with their sizes, in order."""
+        ...
+
+    def anchor(self) -> bytes | None:
+        """Return the tree head that was last written down elsewhere; `None` if there is none."""
+        ...
+
+    def guards_intact(self) -> bool:
+        """Whether the storage still refuses changes as this project makes it."""
+        ...
+
+
+class _EmptySession:
+    """A ledger that nobody began: nothing to read."""
+
+    def rows_after(self, sequence: int) -> list[LedgerRow]:  # noqa: ARG002 - the protocol's
+        return []
+
+    def last_row(self) -> tuple[int, str] | None:
+        return None
+
+    def head(self, tree_size: int) -> bytes | None:  # noqa: ARG002 - the protocol's
+        return None
+
+    def append(self, row: LedgerRow, head: bytes) -> None:
+        raise NotImplementedError("a ledger is read here")
+
+
+class _SqliteSession:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.last_head: bytes | None = None
+
+    def rows_after(self, sequence: int) -> list[LedgerRow]:
+        rows = self._connection.execute(
+            "SELECT sequence, leaf_hash, payload FROM entries WHERE sequence > ? ORDER BY sequence",
+            (sequence,),
+        )
+        return [LedgerRow(int(n), str(leaf), bytes(payload)) for n, leaf, payload in rows]
+
+    def last_row(self) -> tuple[int, str] | None:
+        row = self._connection.execute(
+            "SELECT sequence, leaf_hash FROM entries ORDER BY sequence DESC LIMIT 1"
+        ).fetchone()
+        return (int(row[0]), str(row[1])) if row else None
+
+    def head(self, tree_size: int) -> bytes | None:
+        row = self._connection.execute(
+            "SELECT payload FROM heads WHERE tree_size = ?", (tree_size,)
+        ).fetchone()
+        return bytes(row[0]) if row else None
+
+    def append(self, row: LedgerRow, head: bytes) -> None:
+        self._connection.execute("INSERT INTO entries VALUES (?, ?, ?)", row)
+        self._connection.execute("INSERT INTO heads VALUES (?, ?)", (row.sequence, head))
+        self.last_head = head
+
+
+class SqliteLedger:
+    """Rows and heads in one SQLite file; writers take turns at a lock beside the anchor."""
+
+    def __init__(self, path: Path, anchor_path: Path) -> None:
+        self._path = path
+        self._anchor_path = anchor_path
+
+    @property
+    def location(self) -> str:
+        """Path of the file."""
+        return str(self._path)
+
+    @contextmanager
+    def reading(self) -> Iterator[LedgerSession]:
+        """Give one consistent view of the file; an empty one if there is no file."""
+        if not self._path.is_file():
+            yield _EmptySession()
+            return
+        with connected(self._path) as connection:
+            connection.execute("BEGIN")
+            yield _SqliteSession(connection)
+
+    @contextmanager
+    def appending(self) -> Iterator[LedgerSession]:
+        """Be the only writer of the file; commit at the end, or leave no trace.
+
+        Raises
+        ------
+        RegisterBusyError
+            If another process does not let go of it.
+        """
+        with locked(self._anchor_path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with connected(self._path, create=True) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                        for statement in _SCHEMA.values():
+                            connection.execute(statement)
+                    session = _SqliteSession(connection)
+                    yield session
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+            if session.last_head is not None:
+                replace_file(self._anchor_path, session.last_head)
+
+    def anchor(self) -> bytes | None:
+        """Return the tree head in the anchor file; `None` if there is no file."""
+        try:
+            return self._anchor_path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def heads(self) -> list[tuple[int, bytes]]:
+        """Return all signed tree heads with their sizes, in order."""
+        if not self._path.is_file():
+            return []
+        with connected(self._path) as connection:
+            rows = connection.execute("SELECT tree_size, payload FROM heads ORDER BY tree_size")
+            return [(int(size), bytes(payload)) for size, payload in rows]
+
+    def guards_intact(self) -> bool:
+        """Whether tables and triggers are as this project makes them."""
+        if not self._path.is_file():
+            return True
+        with connected(self._path) as connection:
+            found = connection.execute(
+                "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'trigger')"
+            )
+            return dict(found.fetchall()) == _SCHEMA

@@ -1,0 +1,1 @@
+"""Advice by a language model: leaves of the graph, on which nothing depends."""

@@ -1,0 +1,1 @@
+"""Evidence: who said what about which bytes, in which order, and may it be believed."""

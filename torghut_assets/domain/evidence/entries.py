@@ -1,0 +1,159 @@
+"""Ledger entries and tree heads: the form in which statements are kept in order.
+
+A leaf of the tree is the canonical JSON of `{"envelope":…,"recorded_at":…,"sequence":…}`, so
+position and time are under the tree's root, and the root is under the runner's signature.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from pydantic import Field, ValidationError
+
+from torghut_assets.domain.digests import canonical_json
+from torghut_assets.domain.evidence.dsse import (
+    TREE_HEAD,
+    Envelope,
+    Signer,
+    envelope_of,
+    read_envelope,
+    sealed,
+)
+from torghut_assets.domain.evidence.faults import EvidenceRefusedError, Fault
+from torghut_assets.domain.evidence.ledger_tree import leaf_hash
+from torghut_assets.domain.evidence.moments import UtcSecond, moment_text
+from torghut_assets.domain.evidence.statement import Statement, read_statement
+from torghut_assets.domain.evidence.strict_json import parse_canonical
+from torghut_assets.domain.records import Digest, Part, Record, first_problem
+
+
+class LedgerRow(NamedTuple):
+    """One row as it is stored: nothing of it is believed before it is checked."""
+
+    sequence: int
+    leaf_hash: str
+    payload: bytes
+
+
+class _Leaf(Part):
+    """What a row says besides its envelope."""
+
+    envelope: dict[str, Any]
+    recorded_at: UtcSecond
+    sequence: int = Field(ge=1)
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One signed statement at its place in the ledger."""
+
+    sequence: int
+    recorded_at: dt.datetime
+    envelope: Envelope
+    statement: Statement
+
+    @property
+    def kind(self) -> str:
+        """Kind of the statement."""
+        return self.statement.kind
+
+    @property
+    def subjects(self) -> dict[str, str]:
+        """What the statement is about: SHA-256 by name."""
+        return self.statement.subjects
+
+    @property
+    def payload(self) -> bytes:
+        """The leaf: what is stored, and hashed into the tree."""
+        return canonical_json(
+            {
+                "envelope": self.envelope.plain(),
+                "recorded_at": moment_text(self.recorded_at),
+                "sequence": self.sequence,
+            }
+        )
+
+    @property
+    def leaf(self) -> bytes:
+        """Hash of the leaf."""
+        return leaf_hash(self.payload)
+
+    @property
+    def row(self) -> LedgerRow:
+        """The entry as it is stored."""
+        payload = self.payload
+        return LedgerRow(self.sequence, leaf_hash(payload).hex(), payload)
+
+
+def read_ledger_row(row: LedgerRow, *, location: str) -> LedgerEntry:
+    """Return the entry that a row holds; signatures and order are other questions.
+
+    Raises
+    ------
+    EvidenceRefusedError
+        If the leaf hash is not of these bytes, or they are no entry in canonical form.
+    """
+    actual = leaf_hash(row.payload).hex()
+    if actual != row.leaf_hash:
+        raise EvidenceRefusedError(
+            Fault.LEAF_ALTERED,
+            location=location,
+            detail=f"the leaf hash is {actual}, the row says {row.leaf_hash}",
+        )
+    data = parse_canonical(row.payload, location=location)
+    try:
+        leaf = _Leaf.model_validate_json(canonical_json(data))
+    except ValidationError as error:
+        raise EvidenceRefusedError(
+            Fault.ENTRY_MALFORMED, location=location, detail=first_problem(error)
+        ) from error
+    envelope = envelope_of(leaf.envelope, location=location)
+    entry = LedgerEntry(
+        sequence=leaf.sequence,
+        recorded_at=leaf.recorded_at,
+        envelope=envelope,
+        statement=read_statement(envelope, location=location),
+    )
+    if entry.payload != row.payload:
+        raise EvidenceRefusedError(
+            Fault.ENTRY_MALFORMED, location=location, detail="a time in another spelling"
+        )
+    return entry
+
+
+class TreeHead(Record):
+    """The ledger at one size: the root that names its first `tree_size` entries."""
+
+    record_kind: ClassVar[str] = "tree-head"
+
+    tree_size: int = Field(ge=1)
+    root_hash: Digest
+    recorded_at: UtcSecond
+
+
+def sign_tree_head(head: TreeHead, sign: Signer) -> Envelope:
+    """Return a signed tree head."""
+    return sealed(TREE_HEAD, head.canonical_bytes(), sign)
+
+
+def read_tree_head(payload: bytes, *, location: str) -> tuple[TreeHead, Envelope]:
+    """Return the tree head in an envelope's bytes; its signature is another question.
+
+    Raises
+    ------
+    EvidenceRefusedError
+        If the bytes are no envelope with a tree head, in canonical form.
+    """
+    envelope = read_envelope(payload, location=location)
+    data = envelope.statement_data(TREE_HEAD, location=location)
+    form = data if isinstance(data, dict) else {}
+    if (form.get("kind"), form.get("version")) == ("tree-head", 1):
+        try:
+            head = TreeHead.model_validate_json(canonical_json(form.get("record")))
+        except ValidationError as error:
+            raise EvidenceRefusedError(
+                Fault.HEAD_MALFORMED, location=location, detail=first_problem(error)
+            ) from error
+        if head.canonical_bytes() == envelope.payload_bytes:
+            return head, envelope
+    raise EvidenceRefusedError(Fault.HEAD_MALFORMED, location=location, detail="no tree head")
