@@ -13,10 +13,11 @@ INPUTS = {
     "cost_model_version risk_limits evaluation_settings trial_policy target_weights "
     "walk_forward_metrics stress_metrics overfit_diagnostics reproducibility_artifacts "
     "threshold_config",
-    "shadow_paper_deployment": "approved_candidate deployment_config risk_budgets",
+    "shadow_paper_deployment": "approved_candidate deployment_config risk_budgets "
+    "paper_gate_limits expected_costs",
     "live_ramp_stage_1": "paper_stability_evidence live_ramp_policy",
     "live_ramp_stage_2_plus": "stage_1_evidence live_ramp_policy",
-    "continuous_monitoring": "deployed_notional live_performance",
+    "continuous_monitoring": "deployed_notional live_performance transaction_costs drift_limits",
     "rollback_incident": "incident_triggers prior_configuration",
 }
 OUTPUTS = {
@@ -26,22 +27,23 @@ OUTPUTS = {
     "overfit_diagnostics reproducibility_artifacts",
     "gate_policy_evaluation": "decision machine_readable_report research_feedback",
     "shadow_paper_deployment": "deployment intents orders shadow_and_paper_performance "
-    "transaction_cost_analysis drift_diagnostics",
+    "transaction_cost_analysis paper_gate drift_diagnostics",
     "live_ramp_stage_1": "staged_notional_changes compliance_evidence",
     "live_ramp_stage_2_plus": "staged_notional_changes",
     "continuous_monitoring": "incident_triggers",
     "rollback_incident": "plan receipt incident",
 }
 EVERYTHING = ("thesis", "market_data", "settings")
+BEFORE_ORDERS = (*EVERYTHING, "trading_settings")
 CHECKPOINTS = {  # condition, at, sources, assets, stages
     "data_schema_validation": (
         "snapshot_has_no_errors", "dataset_snapshot", ("market_data",), ("gate_report",), (),
     ),
     "risk_guardrail": (
-        "risk_guardrails_passed", "order_intents", EVERYTHING, ("paper_orders",), (),
+        "risk_guardrails_passed", "order_intents", BEFORE_ORDERS, ("paper_orders",), (),
     ),
     "idempotency_hash": (
-        "idempotency_keys_are_new", "order_intents", EVERYTHING, ("paper_orders",), (),
+        "idempotency_keys_are_new", "order_intents", BEFORE_ORDERS, ("paper_orders",), (),
     ),
     "promotion_gate": (
         "gate_passed", "gate_report", EVERYTHING, ("paper_deployment",),
@@ -66,8 +68,10 @@ HOLDERS = {
         "continuous_monitoring",
     },
 }
-ACTIVE = set(list(INPUTS)[:4])
-FEEDS_BACK = {"gate_policy_evaluation": ("research_feedback",)}
+FEEDS_BACK = {
+    "gate_policy_evaluation": ("research_feedback",),
+    "rollback_incident": ("incident_report",),
+}
 FREEZE = ("gate_policy_evaluation", 3)
 
 
@@ -89,11 +93,11 @@ def differences(pipeline):
     for name, wanted in HOLDERS.items():
         if {s.name for s in pipeline.stages if name in s.checkpoints} != wanted:
             yield f"who has the checkpoint {name}"
-    if {s.name for s in pipeline.stages if s.active} != ACTIVE:
+    if any(not stage.active for stage in pipeline.stages):
         yield "which stages are active"
     for stage in pipeline.stages:
         wanted_back = FEEDS_BACK.get(stage.name, ())
-        if stage.active and stage.feeds_back != wanted_back:
+        if stage.feeds_back != wanted_back:
             yield f"what {stage.name} feeds back"
     if (pipeline.freeze.stage, pipeline.freeze.after_refusals) != FREEZE:
         yield "when a line is frozen"

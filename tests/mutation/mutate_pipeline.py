@@ -19,7 +19,7 @@ import torghut_assets
 from torghut_assets.cli.dag import graph_shape
 from torghut_assets.domain.errors import TorghutError
 from torghut_assets.domain.stages.agreement import prove
-from torghut_assets.domain.stages.conditions import CONDITIONS, DECLARED
+from torghut_assets.domain.stages.conditions import CONDITIONS
 from torghut_assets.domain.stages.config import STAGES
 from torghut_assets.domain.stages.loader import load_pipeline
 
@@ -64,6 +64,33 @@ def mutations(data):
                             listed[listed.index(c)] = w
 
                         yield f"{label} is {weaker}", mutated(swap)
+        for asset, guards in stage["guards"].items():
+            yield (
+                f"{where}.guards.{asset} deleted",
+                mutated(lambda d, n=name, a=asset: d["stages"][n]["guards"].pop(a)),
+            )
+            for condition in guards:
+                label = f"{where}.guards.{asset}: {condition}"
+                yield (
+                    f"{label} deleted",
+                    mutated(
+                        lambda d, n=name, a=asset, c=condition: d["stages"][n]["guards"][a].remove(c)
+                    ),
+                )
+                for other in (o for o in stage["outputs"].values() if o != f"asset:{asset}"):
+
+                    def reassign(d, n=name, a=asset, c=condition, o=other.partition(":")[2]):
+                        d["stages"][n]["guards"][a].remove(c)
+                        d["stages"][n]["guards"].setdefault(o, []).append(c)
+
+                    yield f"{label} moved to {other}", mutated(reassign)
+                for weaker in ("submission_is_kept", "always_true"):
+
+                    def soften(d, n=name, a=asset, c=condition, w=weaker):
+                        listed = d["stages"][n]["guards"][a]
+                        listed[listed.index(c)] = w
+
+                    yield f"{label} is {weaker}", mutated(soften)
         for field in ("on_pass", "on_fail", "on_superseded"):
             for target in (*STAGES, "hold", "nowhere"):
                 if target != stage[field]:
@@ -79,7 +106,7 @@ def mutations(data):
 
             yield f"{where}.{field} flipped", mutated(flip)
         for field in ("checkpoints", "prepares", "feeds_back"):
-            for item in stage[field] if stage["active"] or field == "checkpoints" else ():
+            for item in stage[field]:
                 yield (
                     f"{where}.{field}: {item} deleted",
                     mutated(lambda d, n=name, f=field, i=item: d["stages"][n][f].remove(i)),
@@ -139,7 +166,7 @@ def _mutated_checkpoints(data, mutated):
                     f"{where}.{field} deleted",
                     mutated(lambda d, n=name, f=field: d["checkpoints"][n].pop(f)),
                 )
-        for condition in (*CONDITIONS, *DECLARED):
+        for condition in CONDITIONS:
             if condition != checkpoint["condition"]:
 
                 def weaken(d, n=name, c=condition):

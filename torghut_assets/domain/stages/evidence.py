@@ -127,6 +127,11 @@ class StageEvidence:
         self._records: dict[str, Record] = {}
         self._noted: dict[str, str] = {}
 
+    @property
+    def subject(self) -> str:
+        """Partition key of evidence about the session."""
+        return f"{self.candidate_id}|{self.session}"
+
     @contextmanager
     def noting(self) -> Iterator[dict[str, str]]:
         """Yield a mapping that gets the digest of everything that the block looks at."""
