@@ -1,0 +1,121 @@
+"""Conformal intervals for the next session's return, and how often outcomes lie in them.
+
+The score of an outcome is its distance from the middle of the reference: split conformal
+prediction with the backtest's out-of-sample outcomes as the calibration set. Outcomes are per
+unit of exposure, so that an account that is small today is not called calm. A session without
+exposure is an abstention: it is counted apart and neither covered nor missed.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from torghut_assets.domain.drift.coverage import exact_binomial_p
+from torghut_assets.domain.errors import TooFewObservationsError
+from torghut_assets.domain.tca.inputs import Floats, probability, same_length, vector
+
+LEAST_EXPOSURE = 0.01
+"""Gross exposure, as a fraction of equity, below which a session is an abstention."""
+
+
+@dataclass(frozen=True)
+class ConformalInterval:
+    """An interval that covers the next outcome with probability `target` if nothing changed."""
+
+    middle: float
+    half_width: float
+    target: float
+    n_calibration: int
+
+    def covers(self, outcomes: Floats) -> int:
+        """Count the outcomes inside, borders included."""
+        return int(np.count_nonzero(np.abs(outcomes - self.middle) <= self.half_width))
+
+
+def per_exposure(returns: ArrayLike, exposures: ArrayLike) -> Floats:
+    """Returns divided by gross exposure, abstentions left out.
+
+    Parameters
+    ----------
+    returns, exposures : array_like of shape (n,)
+        Fractions of equity.
+    """
+    earned, held = vector(returns, "returns"), vector(exposures, "exposures")
+    same_length(returns=earned, exposures=held)
+    some = held >= LEAST_EXPOSURE
+    return np.asarray(earned[some] / held[some])
+
+
+def split_conformal(calibration: ArrayLike, target: float) -> ConformalInterval:
+    """Interval around the median whose half width is the conformal quantile of the distances.
+
+    The quantile is the `ceil((n + 1) target)`-th smallest distance.
+
+    Parameters
+    ----------
+    calibration : array_like of shape (n,)
+        Outcomes of the reference; enough that the quantile exists.
+    target : float
+        Promised coverage in (0, 1).
+
+    Raises
+    ------
+    TooFewObservationsError
+        If `n < target / (1 - target)`: the interval would have no borders.
+
+    References
+    ----------
+    Papadopoulos, H. et al. (2002). Inductive confidence machines for regression. ECML.
+    Lei, J. et al. (2018). Distribution-free predictive inference for regression. JASA 113(523),
+    section 2.2. Vovk, Gammerman and Shafer (2005).
+    """
+    promised = probability(target, "target")
+    values = vector(calibration, "calibration")
+    rank = math.ceil((values.size + 1) * promised)
+    if rank > values.size:
+        raise TooFewObservationsError(
+            needed=math.ceil(promised / (1.0 - promised)),
+            found=int(values.size),
+            location="calibration",
+        )
+    middle = float(np.median(values))
+    distances = np.sort(np.abs(values - middle))
+    return ConformalInterval(middle, float(distances[rank - 1]), promised, int(values.size))
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How often the intervals held."""
+
+    outcomes: int
+    covered: int
+    target: float
+
+    @property
+    def error(self) -> float:
+        """|observed - target|, a fraction."""
+        return abs(self.covered / self.outcomes - self.target)
+
+    @property
+    def shortfall_probability(self) -> float:
+        """Probability of a coverage at most this low if the promise holds; 1 if it is kept.
+
+        From the exact two-sided binomial test: only a coverage below the target is a danger.
+        """
+        if self.covered >= self.outcomes * self.target:
+            return 1.0
+        return exact_binomial_p(self.covered, self.outcomes, self.target)
+
+
+def coverage_of(interval: ConformalInterval, outcomes: Floats) -> Coverage:
+    """Compare outcomes with the interval.
+
+    Raises
+    ------
+    TooFewObservationsError
+        If there are none: no observations are no evidence.
+    """
+    values = vector(outcomes, "outcomes")
+    return Coverage(int(values.size), interval.covers(values), interval.target)
