@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from torghut_assets.domain.drift.coverage import exact_binomial_p
+from torghut_assets.domain.drift.path_statistics import resampled_rows
 from torghut_assets.domain.errors import TooFewObservationsError
 from torghut_assets.domain.tca.inputs import Floats, probability, same_length, vector
 
@@ -99,14 +99,29 @@ class Coverage:
         return abs(self.covered / self.outcomes - self.target)
 
     @property
-    def shortfall_probability(self) -> float:
-        """Probability of a coverage at most this low if the promise holds; 1 if it is kept.
+    def missed(self) -> int:
+        """Outcomes outside their interval."""
+        return self.outcomes - self.covered
 
-        From the exact two-sided binomial test: only a coverage below the target is a danger.
-        """
-        if self.covered >= self.outcomes * self.target:
-            return 1.0
-        return exact_binomial_p(self.covered, self.outcomes, self.target)
+
+def misses_of_paths(
+    interval: ConformalInterval, calibration: Floats, horizon: int, draws: tuple[int, int]
+) -> Floats:
+    """Missed outcomes so far along paths resampled from the calibration outcomes.
+
+    Misses come in spells, so that a binomial law would call a spell impossible.
+
+    Parameters
+    ----------
+    draws : tuple of int
+        Paths and seed.
+
+    Returns
+    -------
+    ndarray of shape (n_paths, horizon)
+    """
+    missed = np.abs(calibration - interval.middle) > interval.half_width
+    return np.cumsum(missed[resampled_rows(calibration, horizon, draws)], axis=1, dtype=np.float64)
 
 
 def coverage_of(interval: ConformalInterval, outcomes: Floats) -> Coverage:

@@ -4,11 +4,11 @@ import numpy as np
 
 from torghut_assets.domain.drift.history import DriftEvidence, SessionFacts
 from torghut_assets.domain.drift.measuring import Measurement, MonitorSettings, Observed
+from torghut_assets.domain.drift.path_statistics import share_at_least
 from torghut_assets.domain.drift.windows import (
     WindowReference,
     distance_of,
     distances_of_reference_windows,
-    rank_among,
     stability_of,
     stability_of_reference_windows,
 )
@@ -90,7 +90,7 @@ def _stability_rank(reference: WindowReference, window: Floats) -> Observed:
     value = stability_of(reference, window)
     others = stability_of_reference_windows(reference, len(window))
     return Observed(
-        rank_among(value, others), len(window), f"index {value:.3f}, {others.size} windows"
+        share_at_least(value, others), len(window), f"index {value:.3f}, {others.size} windows"
     )
 
 
@@ -106,7 +106,7 @@ def _return_distance_rank(evidence: DriftEvidence, settings: MonitorSettings) ->
     value = distance_of(reference.returns, returns)
     others = distances_of_reference_windows(reference.returns, len(returns))
     return Observed(
-        rank_among(value, others), len(returns), f"distance {value:.3f}, {others.size} windows"
+        share_at_least(value, others), len(returns), f"distance {value:.3f}, {others.size} windows"
     )
 
 

@@ -12,8 +12,8 @@ from torghut_assets.domain.drift.measuring import Measurement, MonitorSettings, 
 from torghut_assets.domain.drift.path_statistics import (
     cusum_down,
     deepest_drawdown,
-    drawdown_probability,
     ratio_shortfall,
+    share_at_least,
 )
 from torghut_assets.domain.drift.reference import exposure_during
 from torghut_assets.domain.errors import EvidenceError
@@ -53,7 +53,8 @@ def _coverage_probability(evidence: DriftEvidence, settings: MonitorSettings) ->
     found = _coverage(evidence, settings)
     if found is None:
         return Observed(1.0, 0, "nothing was held, no outcome")
-    return Observed(found.shortfall_probability, found.outcomes)
+    among = evidence.seen().misses[:, found.outcomes - 1]
+    return Observed(share_at_least(found.missed, among), found.outcomes)
 
 
 def _unexplained(evidence: DriftEvidence, _: MonitorSettings) -> Observed:
@@ -121,6 +122,11 @@ def _cusum(evidence: DriftEvidence, settings: MonitorSettings) -> Observed:
     return Observed(cusum_down(live, evidence.seen().level, slack), len(live))
 
 
+def _cusum_probability(evidence: DriftEvidence, settings: MonitorSettings) -> Observed:
+    highest, n, _ = _cusum(evidence, settings)
+    return Observed(share_at_least(highest, evidence.seen().fan(n).cusums[:, n - 1]), n)
+
+
 def _sharpe_shortfall(evidence: DriftEvidence, _: MonitorSettings) -> Observed:
     live, level = _returns(evidence), evidence.seen().level
     detail = (
@@ -131,11 +137,9 @@ def _sharpe_shortfall(evidence: DriftEvidence, _: MonitorSettings) -> Observed:
 
 def _drawdown_probability(evidence: DriftEvidence, _: MonitorSettings) -> Observed:
     live = _returns(evidence)
-    deepest = deepest_drawdown(live)
-    fan = evidence.seen().fan(len(live))
-    return Observed(
-        drawdown_probability(deepest, fan, len(live)), len(live), f"drawdown {deepest:.4f}"
-    )
+    deepest, n = deepest_drawdown(live), len(live)
+    among = evidence.seen().fan(n).drawdowns[:, n - 1]
+    return Observed(share_at_least(deepest, among), n, f"drawdown {deepest:.4f}")
 
 
 def _drawdown(evidence: DriftEvidence, _: MonitorSettings) -> Observed:
@@ -189,7 +193,7 @@ _ALL: Final = (
         "model",
         "probability",
         "at_least",
-        "Exact binomial probability of a coverage this far below the promise.",
+        "Share of bootstrap paths of the backtest with at least as many misses.",
         _coverage_probability,
     ),
     Measurement(
@@ -240,6 +244,14 @@ _ALL: Final = (
         "at_most",
         "Highest lower CUSUM of net returns since the deployment, in the backtest's deviations.",
         _cusum,
+    ),
+    Measurement(
+        "cusum_probability",
+        "performance",
+        "probability",
+        "at_least",
+        "Share of bootstrap paths of the backtest whose CUSUM was at least this high by now.",
+        _cusum_probability,
     ),
     Measurement(
         "sharpe_shortfall",

@@ -15,6 +15,7 @@ from torghut_assets.domain.backtest.resample import (
     optimal_block_length,
     stationary_bootstrap_indices,
 )
+from torghut_assets.domain.backtest.series import IntArray
 from torghut_assets.domain.backtest.sharpe import sharpe_standard_error, standardized_moments
 from torghut_assets.domain.drift.sequential import cusum_tabular
 from torghut_assets.domain.tca.errors import OutOfRangeError
@@ -77,23 +78,6 @@ def cusum_down(live: ArrayLike, level: ReturnLevel, slack: float) -> float:
     return max(cusum_tabular(scores, target=0.0, k=slack, h=0.0).lower)
 
 
-def siegmund_run_length(limit: float, slack: float) -> float:
-    """Sessions until a one-sided CUSUM of normal scores in control exceeds its limit, on average.
-
-    `(exp(2 k b) - 2 k b - 1) / (2 k^2)` with `b = h + 1.166`.
-
-    References
-    ----------
-    Siegmund, D. (1985). Sequential Analysis, section X.2; Montgomery and Runger, section 16-10.
-    """
-    if slack <= 0.0 or limit < 0.0:
-        raise OutOfRangeError(
-            location="slack, limit", found=f"{slack:g}, {limit:g}", expected="> 0 and >= 0"
-        )
-    exponent = 2.0 * slack * (limit + 1.166)
-    return (math.exp(exponent) - exponent - 1.0) / (2.0 * slack**2)
-
-
 def ratio_shortfall(live: ArrayLike, level: ReturnLevel) -> float:
     """By how many standard errors the live Sharpe ratio is below the backtest's.
 
@@ -124,10 +108,27 @@ def deepest_drawdown(returns: ArrayLike) -> float:
     return float(_running_drawdown(vector(returns, "returns")[None, :])[0, -1])
 
 
-def drawdown_fan(reference: ArrayLike, horizon: int, n_paths: int, seed: int) -> Floats:
-    """Deepest drawdown so far, at every session, of paths resampled from the reference.
+@dataclass(frozen=True)
+class PathFan:
+    """How far paths that are resampled from the reference had come after every session.
 
-    Stationary bootstrap with the block length that suits the reference.
+    Attributes
+    ----------
+    drawdowns, cusums : ndarray of shape (n_paths, horizon)
+        Deepest drawdown and highest lower CUSUM so far.
+    """
+
+    drawdowns: Floats
+    cusums: Floats
+
+    @property
+    def horizon(self) -> int:
+        """Sessions that the fan covers."""
+        return int(self.drawdowns.shape[1])
+
+
+def path_fan(reference: ArrayLike, horizon: int, slack: float, draws: tuple[int, int]) -> PathFan:
+    """Resample the reference and follow drawdown and CUSUM along every path.
 
     Parameters
     ----------
@@ -135,45 +136,59 @@ def drawdown_fan(reference: ArrayLike, horizon: int, n_paths: int, seed: int) ->
         At least 60 net returns per session.
     horizon : int
         Sessions, at least 1.
-    n_paths, seed : int
-        Same seed, same fan.
-
-    Returns
-    -------
-    ndarray of shape (n_paths, horizon)
+    slack : float
+        Of the CUSUM, in deviations.
+    draws : tuple of int
+        Paths and seed; same seed, same fan.
 
     References
     ----------
     Politis and Romano (1994), Politis and White (2004), as in `backtest.resample`.
     """
     values = vector(reference, "reference", at_least=_FEWEST)
+    level = return_level(values)
+    paths = values[resampled_rows(values, horizon, draws)]
+    scores = (paths - level.mean) / level.deviation
+    sums, highest = np.zeros(len(paths)), np.zeros(len(paths))
+    cusums = np.empty_like(paths)
+    for session in range(horizon):
+        sums = np.maximum(0.0, sums - scores[:, session] - slack)
+        highest = np.maximum(highest, sums)
+        cusums[:, session] = highest
+    return PathFan(drawdowns=_running_drawdown(paths), cusums=cusums)
+
+
+def resampled_rows(values: Floats, horizon: int, draws: tuple[int, int]) -> IntArray:
+    """Rows of stationary-bootstrap paths, shape (n_paths, horizon).
+
+    Blocks are as long, on average, as suits the size of the values: volatility comes in longer
+    spells than returns.
+    """
+    n_paths, seed = draws
     generator = np.random.default_rng(seed)
-    mean_block = max(1.0, optimal_block_length(values).stationary)
+    lengths = (optimal_block_length(series).stationary for series in (values, np.abs(values)))
     rows = [
-        stationary_bootstrap_indices(values.size, mean_block, n_paths, generator)
+        stationary_bootstrap_indices(values.size, max(1.0, *lengths), n_paths, generator)
         for _ in range(math.ceil(horizon / values.size))
     ]
-    return _running_drawdown(values[np.hstack(rows)[:, :horizon]])
+    return np.hstack(rows)[:, :horizon]
 
 
-def drawdown_probability(drawdown: float, fan: Floats, n_sessions: int) -> float:
-    """Share of the fan's paths that were at least as deep after `n_sessions`, in (0, 1].
-
-    The live path counts as one of them (Davison and Hinkley 1997, section 4.2).
+def share_at_least(value: float, of_paths: Floats) -> float:
+    """Share of paths whose figure is at least `value`, in (0, 1]; the live one counts as one.
 
     Raises
     ------
     OutOfRangeError
-        If the fan does not reach that far or the drawdown is no number.
+        If `value` is not a number or there are no paths.
+
+    References
+    ----------
+    Davison, A. and Hinkley, D. (1997). Bootstrap Methods and their Application, section 4.2.
     """
-    if not 1 <= n_sessions <= fan.shape[1] or not math.isfinite(drawdown):
-        raise OutOfRangeError(
-            location="drawdown fan",
-            found=f"{drawdown:g} after {n_sessions} sessions",
-            expected=f"a finite drawdown after 1 to {fan.shape[1]} sessions",
-        )
-    at_least = np.count_nonzero(fan[:, n_sessions - 1] >= drawdown)
-    return float((1 + at_least) / (1 + len(fan)))
+    if not math.isfinite(value) or not of_paths.size:
+        raise OutOfRangeError(location="fan", found=value, expected="a finite value and paths")
+    return float((1 + np.count_nonzero(of_paths >= value)) / (1 + of_paths.size))
 
 
 def _running_drawdown(paths: Floats) -> Floats:

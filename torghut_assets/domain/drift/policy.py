@@ -163,7 +163,12 @@ class DriftPolicy(Record):
     @property
     def reference(self) -> ReferenceSettings:
         """Settings that the reference is prepared with."""
-        return ReferenceSettings(self.coverage_target, self.fan_paths, self.seed)
+        return ReferenceSettings(
+            coverage_target=self.coverage_target,
+            cusum_slack_deviations=self.cusum_slack_deviations,
+            window_sessions=self.window_sessions,
+            draws=(self.fan_paths, self.seed),
+        )
 
 
 def parse_drift_policy(payload: bytes, *, location: str = "drift_policy.yaml") -> DriftPolicy:

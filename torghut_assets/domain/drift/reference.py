@@ -9,8 +9,18 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from torghut_assets.domain.drift.conformal import ConformalInterval, per_exposure, split_conformal
-from torghut_assets.domain.drift.path_statistics import ReturnLevel, drawdown_fan, return_level
+from torghut_assets.domain.drift.conformal import (
+    ConformalInterval,
+    misses_of_paths,
+    per_exposure,
+    split_conformal,
+)
+from torghut_assets.domain.drift.path_statistics import (
+    PathFan,
+    ReturnLevel,
+    path_fan,
+    return_level,
+)
 from torghut_assets.domain.drift.windows import WindowReference, window_reference
 from torghut_assets.domain.errors import EvidenceContradictionError
 from torghut_assets.domain.tca.inputs import Floats, vector
@@ -30,11 +40,12 @@ class ReferencePath:
 
 @dataclass(frozen=True)
 class ReferenceSettings:
-    """How the reference is prepared: promised coverage, paths of the fan and their seed."""
+    """How the reference is prepared: promised coverage, slack of the CUSUM, paths and seed."""
 
     coverage_target: float
-    fan_paths: int
-    seed: int
+    cusum_slack_deviations: float
+    window_sessions: int
+    draws: tuple[int, int]
 
 
 class DriftReference:
@@ -64,7 +75,7 @@ class DriftReference:
         self._bars = bars
         self._weights = weights
         self._settings = settings
-        self._fan: Floats | None = None
+        self._fan: PathFan | None = None
 
     @cached_property
     def level(self) -> ReturnLevel:
@@ -72,11 +83,22 @@ class DriftReference:
         return return_level(self._path.net_return)
 
     @cached_property
+    def outcomes(self) -> Floats:
+        """Returns per unit of exposure, abstentions left out: the calibration set."""
+        held = exposure_during(self._path.gross_exposure)
+        return per_exposure(self._path.net_return, held)
+
+    @cached_property
     def interval(self) -> ConformalInterval:
         """Interval of the next session's return per unit of exposure."""
-        held = exposure_during(self._path.gross_exposure)
-        return split_conformal(
-            per_exposure(self._path.net_return, held), self._settings.coverage_target
+        return split_conformal(self.outcomes, self._settings.coverage_target)
+
+    @cached_property
+    def misses(self) -> Floats:
+        """Missed outcomes so far of resampled paths, shape (n_paths, window_sessions)."""
+        settings = self._settings
+        return misses_of_paths(
+            self.interval, self.outcomes, settings.window_sessions, settings.draws
         )
 
     @cached_property
@@ -125,15 +147,16 @@ class DriftReference:
         """Target weights."""
         return window_reference(self._weights)
 
-    def fan(self, n_sessions: int) -> Floats:
-        """Deepest drawdown so far of resampled paths, at least `n_sessions` long.
+    def fan(self, n_sessions: int) -> PathFan:
+        """Resampled paths, at least `n_sessions` long.
 
-        The horizon grows in steps of half a year, so that it is drawn anew twice a year.
+        The horizon grows in steps of half a year, so that paths are drawn anew twice a year.
         """
         horizon = -(-n_sessions // _HORIZON_STEP) * _HORIZON_STEP
-        if self._fan is None or self._fan.shape[1] != horizon:
-            self._fan = drawdown_fan(
-                self._path.net_return, horizon, self._settings.fan_paths, self._settings.seed
+        if self._fan is None or self._fan.horizon != horizon:
+            settings = self._settings
+            self._fan = path_fan(
+                self._path.net_return, horizon, settings.cusum_slack_deviations, settings.draws
             )
         return self._fan
 

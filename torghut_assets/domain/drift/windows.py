@@ -2,7 +2,8 @@
 
 A fixed limit on a stability index is of little use on financial series: their volatility comes in
 spells, so that a quarter of calm or of storm lies far from ten years together although nothing
-changed. `rank_among` therefore compares the window with every window of the reference.
+changed. the window is therefore ranked among every window of the reference
+(`path_statistics.share_at_least`).
 """
 
 import math
@@ -12,7 +13,7 @@ import numpy as np
 
 from torghut_assets.domain.drift.distributions import psi_from_samples
 from torghut_assets.domain.errors import TooFewObservationsError
-from torghut_assets.domain.tca.errors import OutOfRangeError, ShapeMismatchError
+from torghut_assets.domain.tca.errors import ShapeMismatchError
 from torghut_assets.domain.tca.inputs import Floats, vector
 
 _BINS = 10
@@ -117,7 +118,7 @@ def distance_of(reference: WindowReference, window: Floats) -> float:
     """Kolmogorov-Smirnov distance of a window to the whole reference, in [0, 1].
 
     Its p-value would be of independent values, which a window of a market does not hold;
-    `rank_among` says how unusual the distance is.
+    its rank among the reference's own windows says how unusual the distance is.
 
     References
     ----------
@@ -141,24 +142,6 @@ def distances_of_reference_windows(reference: WindowReference, length: int) -> F
     starts = np.arange(0, n_windows, math.ceil(n_windows / _MOST_WINDOWS))
     taken = reference.rows[starts[:, None] + np.arange(length)]
     return _distances(reference, taken.reshape(len(starts), -1))
-
-
-def rank_among(value: float, of_windows: Floats) -> float:
-    """Share of windows at least as far from the reference as `value`, in (0, 1].
-
-    The window at hand counts as one of them, so that the smallest rank is `1 / (n + 1)`. It is no
-    p-value: windows overlap. It says whether the backtest contained a time like this.
-
-    Raises
-    ------
-    OutOfRangeError
-        If there are no windows or `value` is not a number.
-    """
-    if not of_windows.size or not math.isfinite(value):
-        raise OutOfRangeError(
-            location="window", found=value, expected="a finite value and windows to compare it with"
-        )
-    return float((1 + np.count_nonzero(of_windows >= value)) / (1 + of_windows.size))
 
 
 def _psi(expected: Floats, shares: Floats) -> Floats:
