@@ -293,7 +293,7 @@ def _class_of(error: BaseException) -> FailureClass:
     """Return the class of an error; of SQLite's, only a lock passes by itself."""
     if isinstance(error, sqlite3.OperationalError):
         locked = (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _LOCKED
-        return FailureClass.TRANSIENT
+        return FailureClass.TRANSIENT if locked else FailureClass.DETERMINISTIC
     return classify(error, RegisterBusyError)
 
 
