@@ -149,7 +149,7 @@ def test_a_refused_precondition_is_not_tried_again(driver, evaluated):
     """A child that cites nothing is not admitted."""
     text = example(PASSING).decode().replace(f"candidate_id: {PASSING}", "candidate_id: a-child", 1)
     cites = f"parent: {PASSING}\nprior_run_evidence:\n  - digest: {'0' * 64!r}\n"
-    cites += "    note: no reason\n"
+    cites += "    note: no reason given\n"
     child = text.replace("prior_run_evidence: []\n", cites, 1)
     submit(evaluated, child.encode(), "a-child.yaml")
     with pytest.raises(StageRefusedError, match="requires parent_feedback_is_cited"):
