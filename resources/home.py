@@ -112,6 +112,31 @@ class Home:
         """Private keys, readable by their owner only."""
         return self.root / "keys"
 
+    @property
+    def order_journal_path(self) -> Path:
+        """The SQLite file of the order journal."""
+        return self.root / "ledger" / "orders.sqlite"
+
+    @property
+    def order_journal_anchor_path(self) -> Path:
+        """The head of the order journal, beside the anchor of the trial register."""
+        return self.trial_anchor_path.with_name("orders.json")
+
+    @property
+    def kill_folder(self) -> Path:
+        """Latches of the kill switch, one file each."""
+        return self.root / "kill"
+
+    @property
+    def kill_anchor_path(self) -> Path:
+        """How many latches there are, beside the anchor of the trial register."""
+        return self.trial_anchor_path.with_name("kill.json")
+
+    @property
+    def replay_broker_path(self) -> Path:
+        """The replay broker's own state: nobody but the broker reads it."""
+        return self.root / "brokers" / "replay.sqlite"
+
     def candidate_path(self, candidate_id: str) -> Path:
         """Where the candidate's submitted file is kept."""
         return self.candidates_folder / f"{candidate_id}.yaml"

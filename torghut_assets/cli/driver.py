@@ -36,7 +36,7 @@ from torghut_assets.resources.lineage import RecordT, current_record, newest
 from torghut_assets.resources.register_file import RegisterBusyError
 
 STEPS = tuple(JOB_OF_STEP)
-_BUSY = (RegisterBusyError, sqlite3.OperationalError)
+_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -239,7 +239,7 @@ class Driver:
             try:
                 return self._attempt(step, keys, partition, on_start, on_done)
             except Exception as error:
-                failure = classify(error, *_BUSY)
+                failure = _class_of(error)
                 wait = wait_before_retry(policy, failure, attempts) if policy else None
                 if wait is None:
                     raise
@@ -313,8 +313,12 @@ def _following(
         instance.end_watch_event_logs(run_id, heard)
 
 
-def _is_transient(error: BaseException) -> bool:
-    return classify(error, *_BUSY) is FailureClass.TRANSIENT
+def _class_of(error: BaseException) -> FailureClass:
+    """Return the class of an error; of SQLite's, only a lock passes by itself."""
+    if isinstance(error, sqlite3.OperationalError):
+        locked = (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _LOCKED
+        return FailureClass.TRANSIENT if locked else FailureClass.DETERMINISTIC
+    return classify(error, RegisterBusyError)
 
 
 def _own_error(error: BaseException) -> BaseException | None:
@@ -322,7 +326,7 @@ def _own_error(error: BaseException) -> BaseException | None:
     link: BaseException | None = error
     seen: set[int] = set()  # Dagster's chains can be circular
     while link is not None and id(link) not in seen:
-        if isinstance(link, TorghutError) or _is_transient(link):
+        if isinstance(link, TorghutError) or _class_of(link) is FailureClass.TRANSIENT:
             return link
         seen.add(id(link))
         link = link.__cause__ or link.__context__

@@ -46,7 +46,7 @@ ALLOWED = {
         "not_found": "claimed",
     },
     "filled": {"acknowledge": "filled"},
-    "cancelled": {"partial_fill": "cancelled", "fill": "filled"},
+    "cancelled": {"acknowledge": "cancelled", "partial_fill": "cancelled", "fill": "filled"},
     "rejected": {},
     "expired": {"partial_fill": "expired", "fill": "filled"},
 }

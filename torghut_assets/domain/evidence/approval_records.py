@@ -77,7 +77,8 @@ class Decision(Part):
         for listed in (names, self.authors, self.members, self.refusals):
             if list(listed) != sorted(set(listed)):
                 raise ValueError("lists are in order, each entry once")
-        if (self.kind == "unfreeze") != bool(self.members and self.refusals):
+        expected = (self.kind == "unfreeze",) * 2
+        if (bool(self.members), bool(self.refusals)) != expected:
             raise ValueError("members and refusals belong to an unfreeze decision, and only there")
         if (self.candidate_id is not None or self.members) and not self.authors:
             raise ValueError("a candidate has an author")

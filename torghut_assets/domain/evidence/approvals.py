@@ -16,7 +16,7 @@ from torghut_assets.domain.evidence.approval_records import (
     person_key,
     same_person,
 )
-from torghut_assets.domain.evidence.dsse import Envelope, read_envelope, require_signatures
+from torghut_assets.domain.evidence.dsse import Envelope, read_envelope
 from torghut_assets.domain.evidence.entries import LedgerEntry
 from torghut_assets.domain.evidence.faults import EvidenceRefusedError, Fault
 from torghut_assets.domain.evidence.keys import KeyRecord, KeyRing, require_role, signed_at_fault
@@ -222,14 +222,12 @@ def _accepted(
 
 
 def _signer(envelope: Envelope, ring: KeyRing) -> KeyRecord:
-    ids = require_signatures(envelope, ring.public_key_of, location=_APPROVAL)
-    if len(ids) != 1:
-        raise _refused(Fault.TOO_MANY_SIGNATURES, f"{len(ids)} signatures, expected one person's")
-    key = ring.get(ids[0])
-    if key is None:
-        raise _refused(Fault.KEY_UNKNOWN, "no such key is registered")
-    require_role(key, _APPROVAL, location=_APPROVAL)
-    return key
+    signers = ring.signers(envelope, location=_APPROVAL)
+    if len(signers) != 1:
+        detail = f"{len(signers)} signatures, expected one person's"
+        raise _refused(Fault.TOO_MANY_SIGNATURES, detail)
+    require_role(signers[0], _APPROVAL, location=_APPROVAL)
+    return signers[0]
 
 
 def _require_same(approved: Decision, decision: Decision) -> None:

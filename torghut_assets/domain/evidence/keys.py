@@ -126,8 +126,7 @@ class KeyRing:
         if entry.kind == "key-registration":
             self._register(entry, location)
             return
-        signers = self._signers(entry.envelope, location)
-        for key in signers:
+        for key in self._active_signers(entry.envelope, location):
             require_role(key, entry.kind, location=location)
         if entry.kind == "key-revocation":
             self._revoke(entry, location)
@@ -137,8 +136,7 @@ class KeyRing:
 
         Revoked or not: the caller knows as of when.
         """
-        for key_id in require_signatures(envelope, self.public_key_of, location=location):
-            key = self._keys[key_id]
+        for key in self.signers(envelope, location=location):
             if key.role != "runner":
                 raise EvidenceRefusedError(
                     Fault.ROLE_MAY_NOT_SIGN,
@@ -146,9 +144,19 @@ class KeyRing:
                     detail=f"signed by a {key.role} key, expected a runner key",
                 )
 
-    def _signers(self, envelope: Envelope, location: str) -> tuple[KeyRecord, ...]:
+    def signers(self, envelope: Envelope, *, location: str) -> tuple[KeyRecord, ...]:
+        """Return the keys that signed an envelope, every signature checked, also revoked keys.
+
+        Raises
+        ------
+        EvidenceRefusedError
+            If a signature is bad or a key unknown.
+        """
         ids = require_signatures(envelope, self.public_key_of, location=location)
-        signers = tuple(self._keys[key_id] for key_id in ids)
+        return tuple(self._keys[key_id] for key_id in ids)
+
+    def _active_signers(self, envelope: Envelope, location: str) -> tuple[KeyRecord, ...]:
+        signers = self.signers(envelope, location=location)
         for key in signers:
             if not key.is_active:
                 raise EvidenceRefusedError(

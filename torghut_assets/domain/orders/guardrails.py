@@ -74,8 +74,8 @@ def judge_guardrails(now: Situation, limits: OrderLimits) -> tuple[GuardrailFind
     messages and these orders; `session_notional` and `order_notional` quantity times the higher
     of limit and decision price over the budget; `gross`, `net` and `concentration` positions
     after all orders at their decision prices over equity; `price_collar` distance of the limit
-    from the newest close; `restricted`; `stale_data` sessions; `participation` quantity over
-    mean volume.
+    from the newest close; `restricted`; `stale_data` sessions, of the feed and of each order;
+    `participation` quantity over mean volume.
     """
     return (*_of_the_session(now, limits), *_of_every_order(now, limits))
 
@@ -99,6 +99,14 @@ def _of_the_session(now: Situation, limits: OrderLimits) -> Iterator[GuardrailFi
         float(limits.max_messages),
         "messages",
         f"in {limits.message_window_seconds} seconds",
+    )
+    known = [age for age in now.sessions_behind.values() if age is not None and age >= 0]
+    yield _at_most(
+        "stale_data",
+        float(min(known)) if known else None,
+        float(limits.max_stale_sessions),
+        "sessions",
+        "age of the newest bar of any symbol",
     )
     notional = math.fsum(_notional(intent) for intent in now.intents)
     yield _at_most(

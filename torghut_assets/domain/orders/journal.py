@@ -194,7 +194,10 @@ class Ledger:
                 location=f"order {note.key}", found=f"the event {note.event}", expected="a claim"
             )
         else:
-            self.orders[note.key] = known.after(note)
+            following = known.after(note)
+            if following is known:
+                return
+            self.orders[note.key] = following
         self.notes.append(note)
 
     def of_session(self, candidate_id: str, session: str) -> tuple[OrderState, ...]:

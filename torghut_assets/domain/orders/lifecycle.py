@@ -52,6 +52,7 @@ TRANSITIONS: Final[dict[tuple[OrderStatus | None, OrderEventName], OrderStatus]]
     ("unknown", "expire"): "expired",
     ("unknown", "not_found"): "claimed",
     ("filled", "acknowledge"): "filled",  # it came after the last fill
+    ("cancelled", "acknowledge"): "cancelled",  # cancelled by another process meanwhile
     ("cancelled", "partial_fill"): "cancelled",  # filled before the cancel took effect
     ("cancelled", "fill"): "filled",
     ("expired", "partial_fill"): "expired",

@@ -1,0 +1,1 @@
+"""Brokers, and the one place where orders are sent. Only order paths may import this package."""
