@@ -43,6 +43,7 @@ from torghut_assets.domain.stages.receipts import StageDecision, StageReceipt
 from torghut_assets.resources.candidate_files import read_candidate
 from torghut_assets.resources.code_version import code_digest
 from torghut_assets.resources.home import Home
+from torghut_assets.resources.kill_switch import KillSwitch
 from torghut_assets.resources.ledger import Ledger
 from torghut_assets.resources.lineage import current_record
 from torghut_assets.resources.receipt_book import ReceiptBook
@@ -95,9 +96,7 @@ class StageReader:
         )
         if found is None:
             universe, _, as_of = (self._subject.snapshot or "").partition("@")
-            command = held.command.format(
-                **self._subject._asdict(), universe=universe, as_of=as_of
-            )
+            command = held.command.format(**self._subject._asdict(), universe=universe, as_of=as_of)
             raise UpstreamMissingError(asset=name, partition=partition, command=command)
         return found
 
@@ -138,6 +137,11 @@ class StageReader:
     def line(self, parent: str | None) -> LineState:
         """Return what the receipts say about the candidate's line."""
         return self._line(parent)
+
+    def kill_reason(self) -> str | None:
+        """Return why all orders are blocked for the candidate; `None` if they are not."""
+        found = KillSwitch(self._home).reading(self._subject.candidate)
+        return None if found.state == "clear" else found.detail
 
 
 class StageDesk:

@@ -74,7 +74,9 @@ def mutations(data):
                 yield (
                     f"{label} deleted",
                     mutated(
-                        lambda d, n=name, a=asset, c=condition: d["stages"][n]["guards"][a].remove(c)
+                        lambda d, n=name, a=asset, c=condition: d["stages"][n]["guards"][a].remove(
+                            c
+                        )
                     ),
                 )
                 for other in (o for o in stage["outputs"].values() if o != f"asset:{asset}"):

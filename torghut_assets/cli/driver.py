@@ -1,8 +1,9 @@
 """Drive the partitions of one candidate in order, each step a run that the UI shows.
 
-Dagster runs one partition set at a time, so an evaluation is four jobs: settings,
-candidate, snapshot, evaluation. Trading adds deployment, session and rollback. An asset is left alone when its newest materialization was
-made by the same code from the same inputs and its record is intact in the store.
+Dagster runs one partition set at a time, so an evaluation is four jobs: settings, candidate,
+snapshot, evaluation. Trading adds deployment, session and rollback. An asset is left alone when
+its newest materialization was made by the same code from the same inputs and its record is
+intact in the store.
 """
 
 import sqlite3
@@ -14,8 +15,8 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from torghut_assets.assets.partitions import EVALUATIONS
 from torghut_assets.assets.keys import ASSETS, BACKTEST_METRICS, DATASET_SNAPSHOT, GATE_REPORT
+from torghut_assets.assets.partitions import EVALUATIONS
 from torghut_assets.definitions import JOB_OF_STEP, build_definitions, stage_desk
 from torghut_assets.domain.backtest.records import BacktestMetrics
 from torghut_assets.domain.errors import (

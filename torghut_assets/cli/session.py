@@ -15,7 +15,7 @@ from torghut_assets.domain.stages.config import ROLLBACK
 from torghut_assets.resources.home import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    pass
 
 _LAST: Final = "drift_report"
 _LAST_OF_ROLLBACK: Final = "incident_report"

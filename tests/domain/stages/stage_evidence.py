@@ -57,6 +57,7 @@ class MemoryReader:
     submitted: object
     code: str
     citable: dict[str, Record] = field(default_factory=dict)
+    killed: str | None = None
     lines: LineState = field(default_factory=lambda: LineState((CANDIDATE,), (), SHIPPED.freeze))
 
     def record(self, name):
@@ -77,6 +78,9 @@ class MemoryReader:
 
     def line(self, parent):  # noqa: ARG002 - the protocol's signature
         return self.lines
+
+    def kill_reason(self):
+        return self.killed
 
 
 def passing_reader():
@@ -113,6 +117,7 @@ def decision_with(pipeline, stage, outcome, *, candidate=CANDIDATE, mark="a" * 6
     return StageDecision(
         candidate_id=candidate,
         snapshot_id=snapshot,
+        session=None,
         parent=None,
         stage=stage,
         to_stage=leads.to_stage,

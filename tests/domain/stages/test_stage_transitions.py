@@ -36,7 +36,8 @@ LEADS = {  # stage: (pass, fail, superseded); missing and inconclusive hold
     MONITORING: (MONITORING, ROLLBACK, MONITORING),
     ROLLBACK: (INTAKE, ROLLBACK, ROLLBACK),
 }
-RUNNING = (INTAKE, BUILD, BACKTEST, GATE)
+EVALUATED = (INTAKE, BUILD, BACKTEST, GATE)
+RUNNING = (*EVALUATED, PAPER, MONITORING, ROLLBACK)
 PAIRS = list(itertools.product(LEADS, Outcome))
 
 
@@ -68,9 +69,8 @@ def test_as_shipped_nothing_is_decided_at_a_stage_that_is_not_active(stage, outc
             transition(SHIPPED, stage, outcome)
         return
     leads = transition(SHIPPED, stage, outcome)
-    if (stage, outcome) == (GATE, Outcome.PASS):
-        assert leads == (held := transition(SHIPPED, GATE, Outcome.PASS))
-        assert (held.to_stage, held.held_because) == (GATE, f"{PAPER} is not active")
+    if (stage, outcome) == (PAPER, Outcome.PASS):
+        assert (leads.to_stage, leads.held_because) == (PAPER, f"{RAMP_1} is not active")
     else:
         assert leads.to_stage == expected(stage, outcome)
         assert leads.to_stage in RUNNING
@@ -112,7 +112,7 @@ def test_an_unknown_stage_is_refused():
     with pytest.raises(PipelineRefusedError, match="to_the_moon"):
         transition(ACTIVE, "to_the_moon", Outcome.PASS)
     with pytest.raises(StageRefusedError):
-        require_active(SHIPPED, PAPER)
+        require_active(SHIPPED, RAMP_1)
 
 
 def test_the_order_of_receipts_is_their_sequence_not_their_place_in_a_list():
@@ -149,7 +149,7 @@ def appended(pipeline, receipts, planned):
 def test_a_walk_ends_at_the_first_stage_that_does_not_pass():
     assert [d.stage for d in plan({BUILD: Outcome.MISSING})] == [INTAKE, BUILD]
     assert [d.stage for d in plan({}, through=BUILD)] == [INTAKE, BUILD]
-    assert [d.stage for d in plan({})] == list(RUNNING)
+    assert [d.stage for d in plan({})] == list(EVALUATED)
 
 
 @pytest.mark.parametrize(
@@ -166,18 +166,24 @@ def test_what_was_missing_may_come():
     receipts, _ = appended(SHIPPED, [], plan({BACKTEST: Outcome.MISSING}))
     receipts, new = appended(SHIPPED, receipts, plan({}))
     assert [d.stage for d in new] == [BACKTEST, GATE]
-    assert stand(SHIPPED, receipts).stage == GATE
+    assert stand(SHIPPED, receipts).stage == PAPER
 
 
 def test_other_evidence_supersedes_and_begins_anew():
-    receipts, _ = appended(SHIPPED, [], plan({}))
+    receipts, _ = appended(SHIPPED, [], plan({GATE: Outcome.MISSING}))
     receipts, new = appended(SHIPPED, receipts, plan({GATE: Outcome.FAIL}, mark="b" * 64))
     assert [d.outcome for d in new[:2]] == [Outcome.SUPERSEDED, Outcome.PASS]
     assert new[0].superseded == "research_intake: changed gate_report"
     assert stand(SHIPPED, receipts).stage == INTAKE
     receipts, new = appended(SHIPPED, receipts, plan({}, mark="d" * 64))
     assert new[0].outcome is Outcome.PASS, "after a failure there is nothing to supersede"
-    assert stand(SHIPPED, receipts).stage == GATE
+    assert stand(SHIPPED, receipts).stage == PAPER
+
+
+def test_what_is_admitted_stays_until_it_trades_and_fails():
+    receipts, _ = appended(SHIPPED, [], plan({}))
+    assert stand(SHIPPED, receipts).stage == PAPER
+    assert appended(SHIPPED, receipts, plan({GATE: Outcome.FAIL}, mark="b" * 64))[1] == ()
 
 
 def test_a_deployed_candidate_is_not_moved_by_another_evaluation():

@@ -33,23 +33,19 @@ from torghut_assets.domain.stages.research_conditions import (
     trials_are_counted,
 )
 from torghut_assets.domain.stages.trading_conditions import (
+    deployment_is_recorded,
     deployment_rests_on_the_gate_report,
     idempotency_keys_are_new,
     incident_is_classified,
     intents_repeat_the_backtest,
     kill_switch_is_off,
-    limit_card_is_complete,
     no_drift_and_no_breach,
-    notional_within_ramp_policy,
-    operations_are_ready,
     orders_are_cancelled,
     orders_are_reconciled,
     paper_gate_passed,
     prior_configuration_is_read_back,
-    ramp_stage_1_is_stable,
     risk_guardrails_passed,
     trigger_is_recorded,
-    two_persons_approved,
 )
 
 
@@ -112,18 +108,26 @@ CONDITIONS: Final[dict[str, Condition]] = {
         _at(orders_are_reconciled, requires=(_RAMP, _RAMP_2, _MONITORING), ensures=(_PAPER,)),
         _at(paper_gate_passed, requires=(_RAMP,), ensures=(_PAPER,)),
         _at(no_drift_and_no_breach, requires=(_RAMP, _RAMP_2), ensures=(_PAPER, _MONITORING)),
-        _at(two_persons_approved, requires=(_RAMP, _RAMP_2)),
-        _at(operations_are_ready, requires=(_RAMP, _RAMP_2)),
-        _at(ramp_stage_1_is_stable, requires=(_RAMP_2,)),
-        _at(notional_within_ramp_policy, ensures=(_RAMP, _RAMP_2)),
-        _at(limit_card_is_complete, ensures=(_RAMP, _RAMP_2)),
-        _at(trigger_is_recorded, requires=(_ROLLBACK,)),
+        _at(deployment_is_recorded, requires=(_ROLLBACK,)),
+        _at(
+            trigger_is_recorded,
+            before=((_ROLLBACK, "rollback_receipt"), (_ROLLBACK, "incident_report")),
+        ),
         _at(prior_configuration_is_read_back, ensures=(_ROLLBACK,)),
         _at(orders_are_cancelled, ensures=(_ROLLBACK,)),
         _at(incident_is_classified, ensures=(_ROLLBACK,)),
     )
 }
 """Every condition there is a function for, by name."""
+
+DECLARED: Final[dict[str, frozenset[tuple[str, str]]]] = {
+    "two_persons_approved": frozenset({(_RAMP, "ensures"), (_RAMP_2, "ensures")}),
+    "operations_are_ready": frozenset({(_RAMP, "ensures"), (_RAMP_2, "ensures")}),
+    "ramp_stage_1_is_stable": frozenset({(_RAMP_2, "requires")}),
+    "notional_within_ramp_policy": frozenset({(_RAMP, "ensures"), (_RAMP_2, "ensures")}),
+    "limit_card_is_complete": frozenset({(_RAMP, "ensures"), (_RAMP_2, "ensures")}),
+}
+"""Conditions without a function yet, and their places. A stage that names one cannot be active."""
 
 
 def judge(name: str, evidence: StageEvidence) -> Finding:

@@ -105,10 +105,6 @@ class EvidenceReader(Protocol):
         """Return why all orders are blocked for the candidate; `None` if they are not."""
         ...
 
-    def approvals(self) -> "tuple[JudgedApproval, ...]":
-        """Return the signed approvals about the candidate, each judged."""
-        ...
-
 
 class StageEvidence:
     """The evidence on one candidate, and on a snapshot and a session unless they are `None`."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from torghut_assets.domain.candidates.records import CandidateSpec
-from torghut_assets.domain.stages.conditions import CONDITIONS
+from torghut_assets.domain.stages.conditions import CONDITIONS, DECLARED
 from torghut_assets.domain.stages.config import PipelineConfig, PipelineRefusedError, parse_pipeline
 from torghut_assets.domain.stages.rules import RULES, BrokenRule
 
@@ -37,17 +37,21 @@ def broken_rules(pipeline: PipelineConfig) -> tuple[BrokenRule, ...]:
 
 def conditions_match_their_functions(pipeline: PipelineConfig) -> Iterator[BrokenRule]:
     """Every condition stands in exactly the stages that its function is for."""
+    places = {name: condition.places for name, condition in CONDITIONS.items()} | DECLARED
     for stage in pipeline.stages:
         sides = {"requires": stage.requires, "ensures": stage.ensures}
         sides |= {f"guards.{asset}": named for asset, named in stage.guards.items()}
-        for place in sorted({p for c in CONDITIONS.values() for p in c.places if p[0] == stage.name}):
-            sides.setdefault(place[1], ())
+        for name, side in sorted({place for at in places.values() for place in at}):
+            if name == stage.name:
+                sides.setdefault(side, ())
         for side, conditions in sides.items():
             where, named = f"stages.{stage.name}.{side}", set(conditions)
-            wanted = {n for n, c in CONDITIONS.items() if (stage.name, side) in c.places}
+            wanted = {n for n, at in places.items() if (stage.name, side) in at}
             for name in sorted(named - wanted):
-                known = "a condition of this stage" if name in CONDITIONS else "a known condition"
+                known = "a condition of this stage" if name in places else "a known condition"
                 yield BrokenRule(where, name, known)
+            for name in sorted(named & set(DECLARED)) if stage.active else ():
+                yield BrokenRule(where, name, "a condition with a function, as the stage is active")
             for name in sorted(wanted - named):
                 yield BrokenRule(where, f"no {name}", f"{name}, which has a place here")
 

@@ -26,6 +26,7 @@ class BrokenRule(NamedTuple):
 
 Rule = Callable[[PipelineConfig], Iterator[BrokenRule]]
 
+_PAPER: Final = "shadow_paper_deployment"
 _MONITORING: Final = "continuous_monitoring"
 
 
@@ -47,12 +48,6 @@ def names_are_known(pipeline: PipelineConfig) -> Iterator[BrokenRule]:
         for field, target in (("on_pass", stage.on_pass), ("on_fail", stage.on_fail)):
             if target not in stages:
                 yield BrokenRule(f"stages.{stage.name}.{field}", target, "the name of a stage")
-        for asset, named in stage.guards.items():
-            where = f"stages.{stage.name}.guards.{asset}"
-            if asset not in stage.output_assets:
-                yield BrokenRule(where, asset, "an output of the stage")
-            if not named:
-                yield BrokenRule(where, "nothing", "at least one condition")
         for name in stage.checkpoints:
             if name not in checkpoints:
                 yield BrokenRule(f"stages.{stage.name}.checkpoints", name, "a checkpoint")
@@ -66,6 +61,18 @@ def names_are_known(pipeline: PipelineConfig) -> Iterator[BrokenRule]:
                 yield BrokenRule(f"{where}.stages", name, "the name of a stage")
     if pipeline.freeze.stage not in stages:
         yield BrokenRule("freeze.stage", pipeline.freeze.stage, "the name of a stage")
+
+
+def guards_stand_before_outputs(pipeline: PipelineConfig) -> Iterator[BrokenRule]:
+    """What `guards` names is an output of the stage, with at least one condition."""
+    for stage in pipeline.stages:
+        outputs = {t.target for t in stage.outputs if t.kind in {"asset", "later"}}
+        for asset, named in stage.guards.items():
+            where = f"stages.{stage.name}.guards.{asset}"
+            if asset not in outputs:
+                yield BrokenRule(where, asset, "an output of the stage")
+            if not named:
+                yield BrokenRule(where, "nothing", "at least one condition")
 
 
 def nothing_is_listed_twice(pipeline: PipelineConfig) -> Iterator[BrokenRule]:
@@ -152,9 +159,13 @@ def later_is_only_where_nothing_runs(pipeline: PipelineConfig) -> Iterator[Broke
 
 
 def activity_has_no_holes(pipeline: PipelineConfig) -> Iterator[BrokenRule]:
-    """A stage is active only if the one before is, and deployment only with rollback."""
+    """A stage is active only if the one before is, and deployment only with rollback.
+
+    Monitoring begins with paper trading, so it needs that stage and not the live ones.
+    """
     active = {stage.name: stage.active for stage in pipeline.stages}
-    for before, after in pairwise(STAGES[:-1]):
+    before_each = [*pairwise(STAGES[: STAGES.index(_MONITORING)]), (_PAPER, _MONITORING)]
+    for before, after in before_each:
         if active.get(after) and not active.get(before):
             yield BrokenRule(f"stages.{after}.active", "true", f"false, as {before} is not active")
     if not active.get(STAGES[0]):
@@ -206,6 +217,7 @@ def gates_stand_before_deployment(pipeline: PipelineConfig) -> Iterator[BrokenRu
 RULES: Final[tuple[Rule, ...]] = (
     stages_are_the_nine,
     names_are_known,
+    guards_stand_before_outputs,
     nothing_is_listed_twice,
     every_stage_can_be_reached,
     what_trades_is_deployed,

@@ -9,6 +9,7 @@ from torghut_assets.domain.backtest.records import BacktestMetrics, TargetWeight
 from torghut_assets.domain.candidates.records import CandidateSpec, StrategyBuild
 from torghut_assets.domain.drift.policy import DriftPolicy
 from torghut_assets.domain.drift.records import DriftReport
+from torghut_assets.domain.errors import EvidenceContradictionError
 from torghut_assets.domain.gates.paper_policy import PaperGatePolicy
 from torghut_assets.domain.gates.paper_records import PaperGateReport
 from torghut_assets.domain.gates.records import GateReport
@@ -16,13 +17,12 @@ from torghut_assets.domain.orders.keys import key_faults
 from torghut_assets.domain.orders.limits import OrderLimits
 from torghut_assets.domain.orders.policy import PaperPolicy
 from torghut_assets.domain.orders.records import (
+    FINAL_STATUSES,
     OrderIntents,
     PaperDeployment,
     PaperFills,
     PaperOrders,
 )
-from torghut_assets.domain.ramp.policy import RampPolicy
-from torghut_assets.domain.ramp.records import RampStage
 from torghut_assets.domain.rollback.records import IncidentReport, RollbackPlan, RollbackReceipt
 from torghut_assets.domain.stages.evidence import Found, Outcome, StageEvidence, require_agreement
 from torghut_assets.domain.tca.records import PaperTca
@@ -159,9 +159,56 @@ def no_drift_and_no_breach(evidence: StageEvidence) -> Found:
     return _OUTCOME[report.advance_verdict], detail
 
 
-def _ramp(evidence: StageEvidence, name: str) -> RampStage:
-    record = evidence.get(RampStage, name)
-    policy = evidence.get(RampPolicy, "ramp_policy")
-    require_agreement(name, record.subject, evidence.subject)
-    require_agreement(f"{name}: policy", record.policy_digest, policy.digest)
-    return record
+def deployment_is_recorded(evidence: StageEvidence) -> Found:
+    """There is a deployment that can be taken back."""
+    deployment = evidence.get(PaperDeployment, "paper_deployment")
+    return Outcome.PASS, f"deployed on {deployment.broker}, mode {deployment.mode}"
+
+
+def trigger_is_recorded(evidence: StageEvidence) -> Found:
+    """The plan answers a report that fails, or silence; nothing is rolled back without cause."""
+    plan = evidence.get(RollbackPlan, "rollback_plan")
+    deployment = evidence.get(PaperDeployment, "paper_deployment")
+    require_agreement("rollback_plan", plan.subject, evidence.subject)
+    require_agreement("rollback_plan: deployment", plan.deployment_digest, deployment.digest)
+    return Outcome.PASS, "; ".join(t.circumstance for t in plan.triggers)
+
+
+def _receipt(evidence: StageEvidence) -> RollbackReceipt:
+    """Return the rollback's receipt, of the plan in force."""
+    receipt = evidence.get(RollbackReceipt, "rollback_receipt")
+    plan = evidence.get(RollbackPlan, "rollback_plan")
+    require_agreement("rollback_receipt", receipt.subject, evidence.subject)
+    require_agreement("rollback_receipt: plan", receipt.plan_digest, plan.digest)
+    return receipt
+
+
+def prior_configuration_is_read_back(evidence: StageEvidence) -> Found:
+    """The broker, asked afterwards, holds what the plan wanted."""
+    receipt = _receipt(evidence)
+    wrong = "; ".join((*receipt.differences, *receipt.problems))
+    return _OUTCOME[receipt.verdict], wrong or "read back as planned"
+
+
+def orders_are_cancelled(evidence: StageEvidence) -> Found:
+    """No order of the candidate is open or of unknown outcome any more."""
+    receipt = _receipt(evidence)
+    still = [o.key for o in receipt.orders if o.status not in FINAL_STATUSES]
+    if receipt.read_back is None or receipt.read_back.open_orders or still:
+        return Outcome.INCONCLUSIVE, f"{len(still)} orders are not settled, or nobody could look"
+    return Outcome.PASS, f"{len(receipt.orders)} orders, all settled"
+
+
+def incident_is_classified(evidence: StageEvidence) -> Found:
+    """The incident has a class, a timeline and the evidence that it rests on."""
+    incident = evidence.get(IncidentReport, "incident_report")
+    receipt = _receipt(evidence)
+    require_agreement("incident_report", incident.subject, evidence.subject)
+    rests_on = {item.digest for item in incident.evidence}
+    if receipt.digest not in rests_on:
+        raise EvidenceContradictionError(
+            location="incident_report", found="no such evidence", expected=receipt.digest
+        )
+    if incident.demands_kill_switch and incident.kill_latch_digest is None:
+        return Outcome.INCONCLUSIVE, f"class {incident.incident_class} demands the kill switch"
+    return Outcome.PASS, f"class {incident.incident_class}: {incident.corrective_action}"
