@@ -147,7 +147,7 @@ def test_a_child_enters_only_with_its_parents_feedback_and_a_frozen_line_not_at_
     assert driver.step("candidate", "child-b", through="candidate_spec").made == ("candidate_spec",)
     strict = FreezePolicy(stage=GATE, after_refusals=1)
     desk.__dict__["pipeline"] = desk.pipeline.model_copy(update={"freeze": strict})
-    with pytest.raises(StageRefusedError, match="freeze is final"):
+    with pytest.raises(StageRefusedError, match="Only a signed decision unfreezes it"):
         desk.guard(instance, "candidate_spec", "child-b")
     assert desk.settle(instance, "child-b", None, "research_intake")[0].outcome is Outcome.FAIL
     desk.guard(instance, "candidate_spec", PASSING)

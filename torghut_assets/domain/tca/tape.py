@@ -298,7 +298,8 @@ def _order_columns(
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
-    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0.0)
+    out: Floats = np.full(above.shape, np.nan)
+    return np.divide(above, below, out=out, where=below > 0.0)
 
 
 def _sorted_by_symbol(starts: Ints, times: Ints, what: str) -> None:
