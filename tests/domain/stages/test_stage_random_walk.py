@@ -12,7 +12,13 @@ from stage_evidence import ACTIVE, SHIPPED, decision_with, receipts_of
 from torghut_assets.domain.errors import EvidenceContradictionError, StageRefusedError
 from torghut_assets.domain.stages.config import STAGES
 from torghut_assets.domain.stages.evidence import Outcome
-from torghut_assets.domain.stages.machine import line_state, stand, walk, what_to_append
+from torghut_assets.domain.stages.machine import (
+    follow,
+    line_state,
+    stand,
+    walk,
+    what_to_append,
+)
 
 CANDIDATES = ("anna", "bert", "carl")
 ORDER = {name: i for i, name in enumerate(STAGES)}
@@ -54,6 +60,27 @@ class Lives(RuleBasedStateMachine):
         planned = walk(self.pipeline, through, decide_at)
         self.append(what_to_append(self.pipeline, self.own(candidate), planned))
         assert what_to_append(self.pipeline, self.own(candidate), planned) == ()
+
+    @rule(
+        candidate=st.sampled_from(CANDIDATES),
+        outcomes=st.dictionaries(
+            st.sampled_from(STAGES[4:]), OUTCOMES.filter(lambda o: o != "superseded")
+        ),
+        mark=MARKS,
+    )
+    def trade(self, candidate, outcomes, mark):
+        """Settle a session; at once a second time, which must add nothing."""
+        next(STEPS)
+
+        def decide_at(stage):
+            found = outcomes.get(stage, Outcome.INCONCLUSIVE)
+            return decision_with(self.pipeline, stage, found, candidate=candidate, mark=mark)
+
+        stage = stand(self.pipeline, self.own(candidate)).stage
+        new = follow(self.pipeline, self.own(candidate), decide_at)
+        assert self.pipeline.stage(stage).is_about_a_session or new == ()
+        self.append(new)
+        assert follow(self.pipeline, self.own(candidate), decide_at) == ()
 
     @rule(candidate=st.sampled_from(CANDIDATES), outcome=OUTCOMES, mark=MARKS)
     def decide_where_it_stands(self, candidate, outcome, mark):
@@ -101,6 +128,15 @@ class Lives(RuleBasedStateMachine):
                     passed.add(receipt.decision.stage)
                 if receipt.decision.to_stage in deployed:
                     assert passed >= set(STAGES[:4])
+
+    @invariant()
+    def a_failure_of_what_is_deployed_is_rolled_back_and_nothing_else(self):
+        deployed = {stage.name for stage in self.pipeline.stages if stage.deployed}
+        for receipt in self.book:
+            decision = receipt.decision
+            taken_back = decision.to_stage == "rollback_incident" != decision.stage
+            failed = decision.stage in deployed and receipt.outcome is Outcome.FAIL
+            assert taken_back == failed
 
     @invariant()
     def nothing_inactive_is_ever_entered(self):
