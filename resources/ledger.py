@@ -148,12 +148,10 @@ class Ledger:
         EvidenceRefusedError
             With the first fault and its place.
         """
-        kept = self._storage.anchor()
-        heads = dict(self._storage.heads())
+        kept = self._storage.anchor()  # before the rows: they may only get more
         with self._storage.reading() as session:
-            rows = session.rows_after(0)
-        rows_then = [row for row in rows if row.sequence <= max(heads, default=0)] or rows
-        prefix = check_ledger(rows_then, heads, kept, location=self.location)
+            rows, heads = session.rows_after(0), session.heads()
+        prefix = check_ledger(rows, heads, kept, location=self.location)
         if anchor is not None:
             prefix.require_anchor(anchor)
         if not self._storage.guards_intact():
