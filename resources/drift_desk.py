@@ -222,6 +222,14 @@ def expected_sessions(first: str, last: str) -> tuple[str, ...]:
     return tuple(sorted({*(d for d in days if first <= d <= last), first, last}))
 
 
+def sessions_after(session: str, count: int) -> tuple[str, ...]:
+    """Return the next `count` sessions of the exchange after `session`."""
+    day = dt.date.fromisoformat(session)
+    calendar = load_sessions(CALENDAR, dt.date(day.year, 1, 1), dt.date(day.year + 1, 2, 15))
+    days = [str(d) for d in calendar.dates.astype("datetime64[D]")]
+    return tuple([d for d in days if d > session][:count])
+
+
 def _age(decided_on: str, session: str) -> int:
     one, other = dt.date.fromisoformat(decided_on), dt.date.fromisoformat(session)
     first = min(one, other)

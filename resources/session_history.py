@@ -6,7 +6,7 @@ digest is current is asked of the event log each time, but only for events since
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import dagster as dg
@@ -20,11 +20,20 @@ _PAGE = 1_000
 _DATA_VERSION = "dagster/data_version"
 
 
+class Made(NamedTuple):
+    """One materialization of a partition: position in the event log, digest, time."""
+
+    storage_id: int
+    partition: str
+    digest: str
+    timestamp: float
+
+
 @dataclass
 class _Index:
-    """Newest digest by partition of one asset, as of one event."""
+    """Materializations of one asset so far, and the newest digest by partition."""
 
-    seen: int = 0
+    made: list[Made] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
 
 
@@ -41,18 +50,29 @@ class SessionHistory:
 
     def digests(self, instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, str]:
         """Return the newest digest of every partition of an asset; do not change it."""
+        return self._index(instance, key).digests
+
+    def made(self, instance: dg.DagsterInstance, key: dg.AssetKey) -> list[Made]:
+        """Return every materialization of an asset, oldest first; do not change it."""
+        return self._index(instance, key).made
+
+    def _index(self, instance: dg.DagsterInstance, key: dg.AssetKey) -> _Index:
         index = self._indexes.setdefault(instance, {}).setdefault(key, _Index())
         while True:
-            newer = dg.AssetRecordsFilter(asset_key=key, after_storage_id=index.seen or None)
+            seen = index.made[-1].storage_id if index.made else None
+            newer = dg.AssetRecordsFilter(asset_key=key, after_storage_id=seen)
             page = instance.fetch_materializations(newer, limit=_PAGE, ascending=True).records
             for record in page:
                 event = record.asset_materialization
-                if event is not None and event.partition is not None:
-                    tags = dict(event.tags or {})
-                    index.digests[event.partition] = tags.get(_DATA_VERSION, "")
-                index.seen = record.storage_id
+                if event is None:
+                    continue
+                digest = dict(event.tags or {}).get(_DATA_VERSION, "")
+                partition = event.partition or ""
+                made = Made(record.storage_id, partition, digest, record.timestamp)
+                index.made.append(made)
+                index.digests[partition] = digest
             if len(page) < _PAGE:
-                return index.digests
+                return index
 
     def sessions(
         self, instance: dg.DagsterInstance, key: dg.AssetKey, candidate_id: str
