@@ -231,6 +231,14 @@ class RollbackDesk:
                 return plan
         return None
 
+    def unfinished_after_silence(self, instance: dg.DagsterInstance) -> tuple[RollbackPlan, ...]:
+        """Return plans that answer no report and have not restored anything yet."""
+        newest: dict[str, RollbackPlan] = {}
+        for plan in self._plans(instance, None):
+            if not plan.answers:
+                newest.setdefault(plan.subject, plan)
+        return tuple(p for _, p in sorted(newest.items()) if not self.is_done(instance, p))
+
     def is_done(self, instance: dg.DagsterInstance, plan: RollbackPlan) -> bool:
         """Whether a plan's rollback restored the prior state and its incident is written."""
         receipts = [

@@ -1,4 +1,4 @@
-"""Whether a run should be asked for again: how often it was tried, and whether one is on its way."""
+"""Should a run be asked for again? How often it was tried, and whether one is on its way."""
 
 import datetime as dt
 from collections.abc import Mapping

@@ -27,25 +27,28 @@ def drift_silence(
     now = session_desk.clock()
     budget = parse_drift_policy(home.config_path("drift_policy").read_bytes()).silence
     opened = set(context.instance.get_dynamic_partitions(str(SESSIONS.name)))
-    requests: list[dg.RunRequest] = []
+    wanted: dict[str, str] = {
+        plan.deployment_digest: plan.subject
+        for plan in rollback_desk.unfinished_after_silence(context.instance)
+    }
     for deployed in rollback_desk.deployed(context.instance):
         silence = rollback_desk.silence(context.instance, deployed, budget, now)
-        if silence is None:
-            continue
-        digest = deployed.deployment.digest
-        wall = dt.datetime.now(tz=dt.UTC)
-        attempt = next_attempt(context.instance, {SILENT: digest}, wall)
-        if attempt is None:
-            continue
-        requests.append(
-            dg.RunRequest(
-                run_key=f"silence-{digest}-{attempt.number}",
-                partition_key=f"{deployed.deployment.candidate_id}|{silence.session}",
-                tags={SILENT: digest},
+        if silence is not None:
+            candidate = deployed.deployment.candidate_id
+            wanted[deployed.deployment.digest] = f"{candidate}|{silence.session}"
+    requests: list[dg.RunRequest] = []
+    for digest, partition in wanted.items():
+        attempt = next_attempt(context.instance, {SILENT: digest}, dt.datetime.now(tz=dt.UTC))
+        if attempt is not None:
+            requests.append(
+                dg.RunRequest(
+                    run_key=f"silence-{digest}-{attempt.number}",
+                    partition_key=partition,
+                    tags={SILENT: digest},
+                )
             )
-        )
-    wanted = {str(request.partition_key).partition("|")[2] for request in requests}
-    new = sorted(wanted - opened)
+    sessions = {str(request.partition_key).partition("|")[2] for request in requests}
+    new = sorted(sessions - opened)
     return dg.SensorResult(
         run_requests=requests,
         dynamic_partitions_requests=[SESSIONS.build_add_request(new)] if new else [],

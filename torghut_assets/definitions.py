@@ -12,8 +12,10 @@ from torghut_assets.assets import (
     monitoring,
     orders,
     overfit,
+    paper_gates,
     rollback,
     snapshots,
+    tca,
 )
 from torghut_assets.assets.keys import ASSETS, Made
 from torghut_assets.assets.policies import policy_assets
@@ -23,16 +25,20 @@ from torghut_assets.checks import gates as gate_checks
 from torghut_assets.checks import monitoring as monitoring_checks
 from torghut_assets.checks import orders as order_checks
 from torghut_assets.checks import overfit as overfit_checks
+from torghut_assets.checks import paper_gates as paper_gate_checks
 from torghut_assets.checks import rollback as rollback_checks
 from torghut_assets.checks import snapshots as snapshot_checks
+from torghut_assets.checks import tca as tca_checks
 from torghut_assets.resources.advisory_llm import AdvisoryModel
 from torghut_assets.resources.drift_desk import DriftDesk
 from torghut_assets.resources.evaluation_desk import EvaluationDesk
 from torghut_assets.resources.home import Home
+from torghut_assets.resources.paper_gate_desk import PaperGateDesk
 from torghut_assets.resources.record_io import RecordIO
 from torghut_assets.resources.rollback_desk import RollbackDesk
 from torghut_assets.resources.session_desk import SessionDesk
 from torghut_assets.resources.stage_desk import Held, StageDesk
+from torghut_assets.resources.tca_desk import TcaDesk
 from torghut_assets.sensors.candidate_intake import candidate_intake
 from torghut_assets.sensors.drift_rollback import drift_rollback
 from torghut_assets.sensors.drift_silence import drift_silence
@@ -76,6 +82,18 @@ ADVISE_CANDIDATE = dg.define_asset_job(
 HELD: Final[dict[str, Made]] = {**ASSETS, **advisory.ADVICE}
 """What every asset of the graph holds. Decisions are read from `ASSETS` only."""
 
+TRADE_SESSION = dg.define_asset_job(
+    "trade_session",
+    selection=dg.AssetSelection.assets(
+        "order_intents",
+        "paper_orders",
+        "paper_fills",
+        "paper_tca",
+        "paper_gate_report",
+        "drift_report",
+    ),
+    description="Trade one session of one deployed candidate on paper, and judge it.",
+)
 ROLL_BACK = dg.define_asset_job(
     "roll_back",
     selection=dg.AssetSelection.assets("rollback_plan", "rollback_receipt", "incident_report"),
@@ -100,6 +118,7 @@ def stage_desk(home: Home) -> StageDesk:
 
 def build_definitions(home: Home) -> dg.Definitions:
     """Assemble the code location for one home."""
+    sessions = SessionDesk(home)
     return dg.Definitions(
         assets=[
             *policy_assets(home),
@@ -117,6 +136,8 @@ def build_definitions(home: Home) -> dg.Definitions:
             orders.order_intents,
             orders.paper_orders,
             orders.paper_fills,
+            tca.paper_tca,
+            paper_gates.paper_gate_report,
             monitoring.drift_report,
             rollback.rollback_plan,
             rollback.rollback_receipt,
@@ -138,11 +159,14 @@ def build_definitions(home: Home) -> dg.Definitions:
             order_checks.idempotency_keys,
             order_checks.parity,
             order_checks.reconciled,
+            tca_checks.shortfall_ties,
+            paper_gate_checks.gate3,
             monitoring_checks.drift_within_limits,
             rollback_checks.read_back_matches,
         ],
         jobs=[
             SETTLE_POLICIES,
+            TRADE_SESSION,
             ROLL_BACK,
             BUILD_CANDIDATE,
             TAKE_SNAPSHOT,
@@ -160,7 +184,9 @@ def build_definitions(home: Home) -> dg.Definitions:
         resources={
             "home": home,
             "desk": EvaluationDesk(home),
-            "session_desk": SessionDesk(home),
+            "session_desk": sessions,
+            "tca_desk": TcaDesk(sessions.bars),
+            "paper_gate_desk": PaperGateDesk(home),
             "drift_desk": DriftDesk(home),
             "rollback_desk": RollbackDesk(home),
             "advisory_model": AdvisoryModel(home),

@@ -22,6 +22,8 @@ from torghut_assets.domain.candidates.records import CandidateSpec, StrategyBuil
 from torghut_assets.domain.drift.policy import DriftPolicy
 from torghut_assets.domain.drift.records import DriftReport
 from torghut_assets.domain.gates.feedback import ResearchFeedback
+from torghut_assets.domain.gates.paper_policy import PaperGatePolicy
+from torghut_assets.domain.gates.paper_records import PaperGateReport
 from torghut_assets.domain.gates.policy import GatePolicy
 from torghut_assets.domain.gates.records import GateReport
 from torghut_assets.domain.orders.limits import OrderLimits
@@ -39,6 +41,7 @@ from torghut_assets.domain.rollback.records import (
     RollbackReceipt,
 )
 from torghut_assets.domain.snapshots.records import SnapshotManifest
+from torghut_assets.domain.tca.records import PaperTca
 
 GATE_POLICY: Final = dg.AssetKey("gate_policy")
 COST_MODEL: Final = dg.AssetKey("cost_model")
@@ -61,6 +64,9 @@ PAPER_DEPLOYMENT: Final = dg.AssetKey("paper_deployment")
 ORDER_INTENTS: Final = dg.AssetKey("order_intents")
 PAPER_ORDERS: Final = dg.AssetKey("paper_orders")
 PAPER_FILLS: Final = dg.AssetKey("paper_fills")
+PAPER_GATE_POLICY: Final = dg.AssetKey("paper_gate_policy")
+PAPER_TCA: Final = dg.AssetKey("paper_tca")
+PAPER_GATE_REPORT: Final = dg.AssetKey("paper_gate_report")
 DRIFT_POLICY: Final = dg.AssetKey("drift_policy")
 DRIFT_REPORT: Final = dg.AssetKey("drift_report")
 ROLLBACK_PLAN: Final = dg.AssetKey("rollback_plan")
@@ -118,6 +124,9 @@ ASSETS: Final[dict[str, Made]] = {
     "order_intents": Made(OrderIntents, _SESSION),
     "paper_orders": Made(PaperOrders, _SESSION),
     "paper_fills": Made(PaperFills, _SESSION),
+    "paper_gate_policy": Made(PaperGatePolicy, _SETTLE),
+    "paper_tca": Made(PaperTca, _SESSION),
+    "paper_gate_report": Made(PaperGateReport, _SESSION),
     "drift_policy": Made(DriftPolicy, _SETTLE),
     "drift_report": Made(DriftReport, _SESSION),
     "rollback_plan": Made(RollbackPlan, _ROLL_BACK),
