@@ -101,7 +101,7 @@ class Ledger:
         """
         try:
             with self._turn, self._storage.appending() as session:
-                prefix = self._checked(session)
+                prefix = self._checked(session, self._storage.anchor())
                 for role in dict.fromkeys(("runner", uses)):
                     self._introduce_machine(role, prefix, session)
                 at = self._next_time(prefix)
@@ -171,9 +171,8 @@ class Ledger:
             signed = session.head(prefix.size) or b""
         return prefix.require_head(signed, what=f"head {prefix.size}"), signed
 
-    def _checked(self, session: LedgerSession, anchor: bytes | None = None) -> LedgerPrefix:
+    def _checked(self, session: LedgerSession, anchor: bytes | None) -> LedgerPrefix:
         """Go on from what is known to what the session sees, and compare with the anchor."""
-        anchor = self._storage.anchor() if anchor is None else anchor
         prefix = self._known or LedgerPrefix(self.location)
         self._known = None
         self._require_same_rows(prefix, session)

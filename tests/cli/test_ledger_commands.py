@@ -16,6 +16,7 @@ from torghut_assets.domain.evidence.ledger_tree import (
     proves_consistency,
     proves_inclusion,
 )
+from torghut_assets.resources.kill_switch import KillSwitch
 
 SECRET = {"TORGHUT_KEY_PASSPHRASE": "correct horse battery"}
 
@@ -84,9 +85,34 @@ def test_an_approval_is_bound_to_what_is_in_the_store(with_person):
     assert torghut("approve", "promote", "../x", *known, **SECRET).returncode == 4
     assert torghut("approve", "promote", PASSING, *known, "--stage", "x", **SECRET).returncode == 2
     assert torghut("approve", "praise", PASSING, *known, **SECRET).returncode == 2
-    everything = torghut("approve", "lift_kill", *known, **SECRET)
-    assert "lift_kill of everything" in everything.stdout
+    everything = torghut("approve", "cost_model", *known, **SECRET)
+    assert "cost_model of everything" in everything.stdout
     assert "3  approval" in torghut("ledger", "verify").stdout
+
+
+def test_a_latch_is_lifted_by_an_approval_of_exactly_that_latch(with_person):
+    submit(with_person, example(PASSING), "example")
+    switch = KillSwitch(with_person)
+    switch.engage(None, "the feed went mad")
+    switch.engage(PASSING, "too many messages", "message_rate")
+    lift = ("approve", "lift_kill", "--latch")
+    for arguments, status in (
+        ((*lift, "2"), 4),
+        ((*lift, "3"), 4),
+        (("approve", "re_enable", "--latch", "2"), 4),
+        (("approve", "lift_kill"), 2),
+        ((*lift, "1", "--report", "0" * 64), 2),
+        (("approve", "promote", PASSING, "--latch", "1"), 2),
+        (("approve", "unfreeze"), 2),
+    ):
+        assert torghut(*arguments, **SECRET).returncode == status, arguments
+    assert switch.reading("another-candidate").state == "engaged"
+    assert torghut(*lift, "1", **SECRET).returncode == 0
+    assert switch.reading("another-candidate").state == "clear"
+    assert switch.reading(PASSING).state == "engaged"
+    assert torghut("approve", "re_enable", PASSING, "--latch", "2", **SECRET).returncode == 0
+    assert switch.reading(PASSING).state == "clear"
+    assert torghut(*lift, "1", **SECRET).returncode == 4
 
 
 def test_an_empty_ledger_is_whole_and_has_no_head(home):

@@ -107,6 +107,15 @@ def test_the_head_is_signed_and_anchored_after_every_entry(home, written):
     assert home.ledger_anchor_path.read_bytes() == signed
 
 
+def test_the_anchor_lies_where_those_of_the_registers_lie(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORGHUT_TRIAL_ANCHOR", str(tmp_path / "usb" / "trials.json"))
+    home = Home.from_environment()
+    home.prepare()
+    ledger = Ledger(home)
+    ledger.append("backtest", {"record": A}, made())
+    assert (tmp_path / "usb" / "ledger.json").read_bytes() == ledger.head()[1]
+
+
 @pytest.mark.parametrize(
     ("kind", "role", "fault"),
     [
