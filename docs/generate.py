@@ -11,6 +11,7 @@ from page_writers.assets import assets_page, picture
 from page_writers.commands import cli_page
 from page_writers.settings import settings_page
 
+from torghut_assets.domain.evidence.schemas import published_schemas
 from torghut_assets.domain.stages.diagram import mermaid
 from torghut_assets.domain.stages.loader import load_pipeline
 
@@ -52,9 +53,11 @@ PAGES: Final = {
 
 
 def main() -> None:
-    """Write every page that changed."""
-    for path, write in PAGES.items():
-        target, text = ROOT / path, write()
+    """Write every page and published schema that changed."""
+    texts = {path: write() for path, write in PAGES.items()}
+    texts |= {f"torghut_assets/schemas/{n}": text for n, text in published_schemas().items()}
+    for path, text in texts.items():
+        target = ROOT / path
         if not target.exists() or target.read_text(encoding="utf-8") != text:
             target.write_text(text, encoding="utf-8")
             print(f"wrote {path}")

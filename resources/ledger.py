@@ -101,7 +101,7 @@ class Ledger:
         """
         try:
             with self._turn, self._storage.appending() as session:
-                prefix = self._checked(session)
+                prefix = self._checked(session, self._storage.anchor())
                 for role in dict.fromkeys(("runner", uses)):
                     self._introduce_machine(role, prefix, session)
                 at = self._next_time(prefix)
@@ -148,12 +148,10 @@ class Ledger:
         EvidenceRefusedError
             With the first fault and its place.
         """
-        kept = self._storage.anchor()
-        heads = dict(self._storage.heads())
+        kept = self._storage.anchor()  # before the rows: they may only get more
         with self._storage.reading() as session:
-            rows = session.rows_after(0)
-        rows_then = [row for row in rows if row.sequence <= max(heads, default=0)] or rows
-        prefix = check_ledger(rows_then, heads, kept, location=self.location)
+            rows, heads = session.rows_after(0), session.heads()
+        prefix = check_ledger(rows, heads, kept, location=self.location)
         if anchor is not None:
             prefix.require_anchor(anchor)
         if not self._storage.guards_intact():
@@ -173,9 +171,8 @@ class Ledger:
             signed = session.head(prefix.size) or b""
         return prefix.require_head(signed, what=f"head {prefix.size}"), signed
 
-    def _checked(self, session: LedgerSession, anchor: bytes | None = None) -> LedgerPrefix:
+    def _checked(self, session: LedgerSession, anchor: bytes | None) -> LedgerPrefix:
         """Go on from what is known to what the session sees, and compare with the anchor."""
-        anchor = self._storage.anchor() if anchor is None else anchor
         prefix = self._known or LedgerPrefix(self.location)
         self._known = None
         self._require_same_rows(prefix, session)

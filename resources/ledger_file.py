@@ -54,6 +54,10 @@ class LedgerSession(Protocol):
         """Signed tree head of a size; `None` if there is none."""
         ...
 
+    def heads(self) -> dict[int, bytes]:
+        """Return all signed tree heads by their size."""
+        ...
+
     def append(self, row: LedgerRow, head: bytes) -> None:
         """Add the next row with the tree head after it."""
         ...
@@ -78,10 +82,6 @@ class LedgerStorage(Protocol):
         """
         ...
 
-    def heads(self) -> list[tuple[int, bytes]]:
-        """Return all signed tree heads with their sizes, in order."""
-        ...
-
     def anchor(self) -> bytes | None:
         """Return the tree head that was last written down elsewhere; `None` if there is none."""
         ...
@@ -102,6 +102,9 @@ class _EmptySession:
 
     def head(self, tree_size: int) -> bytes | None:  # noqa: ARG002 - the protocol's
         return None
+
+    def heads(self) -> dict[int, bytes]:
+        return {}
 
     def append(self, row: LedgerRow, head: bytes) -> None:
         raise NotImplementedError("a ledger is read here")
@@ -130,6 +133,10 @@ class _SqliteSession:
             "SELECT payload FROM heads WHERE tree_size = ?", (tree_size,)
         ).fetchone()
         return bytes(row[0]) if row else None
+
+    def heads(self) -> dict[int, bytes]:
+        rows = self._connection.execute("SELECT tree_size, payload FROM heads ORDER BY tree_size")
+        return {int(size): bytes(payload) for size, payload in rows}
 
     def append(self, row: LedgerRow, head: bytes) -> None:
         self._connection.execute("INSERT INTO entries VALUES (?, ?, ?)", row)
@@ -192,14 +199,6 @@ class SqliteLedger:
             return self._anchor_path.read_bytes()
         except FileNotFoundError:
             return None
-
-    def heads(self) -> list[tuple[int, bytes]]:
-        """Return all signed tree heads with their sizes, in order."""
-        if not self._path.is_file():
-            return []
-        with connected(self._path) as connection:
-            rows = connection.execute("SELECT tree_size, payload FROM heads ORDER BY tree_size")
-            return [(int(size), bytes(payload)) for size, payload in rows]
 
     def guards_intact(self) -> bool:
         """Whether tables and triggers are as this project makes them."""

@@ -95,5 +95,9 @@ class RecordIO(dg.IOManager):
         candidate, _, snapshot = (partition or "").partition("|")
         universe, _, as_of = (snapshot or candidate).partition("@")
         return self._makers[name].format(
-            candidate=candidate, snapshot=snapshot or candidate, universe=universe, as_of=as_of
+            candidate=candidate,
+            snapshot=snapshot or candidate,
+            session=snapshot,
+            universe=universe,
+            as_of=as_of,
         )

@@ -5,11 +5,11 @@ from typing import Any
 
 import session_examples as example
 
-from torghut_assets.domain.orders.execution import SessionRules, SymbolDay
+from torghut_assets.domain.orders.execution import SessionMarket, SessionRules, SymbolDay
 from torghut_assets.domain.orders.keys import OrderRequest
 from torghut_assets.domain.orders.policy import FeePeriod
 from torghut_assets.domain.orders.reconcile import BrokerOrder
-from torghut_assets.resources.brokers.interface import BrokerUnknownOutcomeError, SessionMarket
+from torghut_assets.resources.brokers.interface import BrokerUnknownOutcomeError
 from torghut_assets.resources.brokers.replay import ReplayBroker
 from torghut_assets.resources.brokers.routing import OrderDesk
 from torghut_assets.resources.home import Home

@@ -5,20 +5,45 @@ from typing import Final
 import dagster as dg
 
 from torghut_assets.advisory import assets as advisory
-from torghut_assets.assets import backtest, candidates, gates, overfit, snapshots
+from torghut_assets.assets import (
+    backtest,
+    candidates,
+    gates,
+    monitoring,
+    orders,
+    overfit,
+    paper_gates,
+    rollback,
+    snapshots,
+    tca,
+)
 from torghut_assets.assets.keys import ASSETS, Made
 from torghut_assets.assets.policies import policy_assets
 from torghut_assets.checks import backtest as backtest_checks
 from torghut_assets.checks import candidates as candidate_checks
 from torghut_assets.checks import gates as gate_checks
+from torghut_assets.checks import monitoring as monitoring_checks
+from torghut_assets.checks import orders as order_checks
 from torghut_assets.checks import overfit as overfit_checks
+from torghut_assets.checks import paper_gates as paper_gate_checks
+from torghut_assets.checks import rollback as rollback_checks
 from torghut_assets.checks import snapshots as snapshot_checks
+from torghut_assets.checks import tca as tca_checks
 from torghut_assets.resources.advisory_llm import AdvisoryModel
+from torghut_assets.resources.drift_desk import DriftDesk
 from torghut_assets.resources.evaluation_desk import EvaluationDesk
 from torghut_assets.resources.home import Home
+from torghut_assets.resources.paper_gate_desk import PaperGateDesk
 from torghut_assets.resources.record_io import RecordIO
+from torghut_assets.resources.rollback_desk import RollbackDesk
+from torghut_assets.resources.session_desk import SessionDesk
 from torghut_assets.resources.stage_desk import Held, StageDesk
+from torghut_assets.resources.tca_desk import TcaDesk
 from torghut_assets.sensors.candidate_intake import candidate_intake
+from torghut_assets.sensors.drift_rollback import drift_rollback
+from torghut_assets.sensors.drift_silence import drift_silence
+from torghut_assets.sensors.session_advance import session_advance
+from torghut_assets.sensors.stage_advance import stage_advance
 
 SETTLE_POLICIES = dg.define_asset_job(
     "settle_policies",
@@ -57,11 +82,37 @@ ADVISE_CANDIDATE = dg.define_asset_job(
 HELD: Final[dict[str, Made]] = {**ASSETS, **advisory.ADVICE}
 """What every asset of the graph holds. Decisions are read from `ASSETS` only."""
 
+DEPLOY_CANDIDATE = dg.define_asset_job(
+    "deploy_candidate",
+    selection=dg.AssetSelection.assets("paper_deployment"),
+    description="Admit a candidate that passed its gate to paper trading.",
+)
+TRADE_SESSION = dg.define_asset_job(
+    "trade_session",
+    selection=dg.AssetSelection.assets(
+        "order_intents",
+        "paper_orders",
+        "paper_fills",
+        "paper_tca",
+        "paper_gate_report",
+        "drift_report",
+    ),
+    description="Trade one session of one deployed candidate on paper, and judge it.",
+)
+ROLL_BACK = dg.define_asset_job(
+    "roll_back",
+    selection=dg.AssetSelection.assets("rollback_plan", "rollback_receipt", "incident_report"),
+    description="Take a candidate out: cancel, close, read back, report.",
+)
+
 JOB_OF_STEP: Final = {
     "settings": "settle_policies",
     "candidate": "build_candidate",
     "snapshot": "take_snapshot",
     "evaluation": "evaluate_candidate",
+    "deployment": "deploy_candidate",
+    "session": "trade_session",
+    "rollback": "roll_back",
 }
 
 
@@ -75,6 +126,7 @@ def stage_desk(home: Home) -> StageDesk:
 
 def build_definitions(home: Home) -> dg.Definitions:
     """Assemble the code location for one home."""
+    sessions = SessionDesk(home)
     return dg.Definitions(
         assets=[
             *policy_assets(home),
@@ -88,6 +140,16 @@ def build_definitions(home: Home) -> dg.Definitions:
             backtest.reproducibility_manifest,
             gates.gate_report,
             gates.research_feedback,
+            orders.paper_deployment,
+            orders.order_intents,
+            orders.paper_orders,
+            orders.paper_fills,
+            tca.paper_tca,
+            paper_gates.paper_gate_report,
+            monitoring.drift_report,
+            rollback.rollback_plan,
+            rollback.rollback_receipt,
+            rollback.incident_report,
             advisory.experiment_summary,
             advisory.rationale_review,
             advisory.parameter_proposal,
@@ -101,19 +163,41 @@ def build_definitions(home: Home) -> dg.Definitions:
             overfit_checks.trials_counted,
             backtest_checks.computed_twice_alike,
             gate_checks.gate_decision,
+            order_checks.risk_guardrails,
+            order_checks.idempotency_keys,
+            order_checks.parity,
+            order_checks.reconciled,
+            tca_checks.shortfall_ties,
+            paper_gate_checks.gate3,
+            monitoring_checks.drift_within_limits,
+            rollback_checks.read_back_matches,
         ],
         jobs=[
             SETTLE_POLICIES,
             BUILD_CANDIDATE,
             TAKE_SNAPSHOT,
             EVALUATE_CANDIDATE,
+            DEPLOY_CANDIDATE,
+            TRADE_SESSION,
+            ROLL_BACK,
             ADVISE_CANDIDATE,
         ],
-        sensors=[candidate_intake],
+        sensors=[
+            candidate_intake,
+            drift_rollback,
+            drift_silence,
+            session_advance,
+            stage_advance,
+        ],
         executor=dg.in_process_executor,
         resources={
             "home": home,
             "desk": EvaluationDesk(home),
+            "session_desk": sessions,
+            "tca_desk": TcaDesk(sessions.bars),
+            "paper_gate_desk": PaperGateDesk(home),
+            "drift_desk": DriftDesk(home),
+            "rollback_desk": RollbackDesk(home),
             "advisory_model": AdvisoryModel(home),
             "record_io": RecordIO(
                 home.store,

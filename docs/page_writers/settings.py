@@ -35,7 +35,14 @@ ENVIRONMENT: Final = (
         "TORGHUT_TRIAL_ANCHOR",
         "`anchors/trials.json` in the home",
         "File that remembers the head of the trial register. Put it where those who run "
-        "backtests cannot write freely; see [trials](trials.md).",
+        "backtests cannot write freely; see [trials](trials.md). The anchors of the stage "
+        "receipts and of the ledger lie beside it.",
+    ),
+    Variable(
+        "TORGHUT_KEY_PASSPHRASE",
+        "–",
+        "Passphrase of a person's key, for signing without a terminal; else there is a prompt. "
+        "Never stored, logged or passed as an argument.",
     ),
     Variable(
         "DAGSTER_CLI_ASSET_MATERIALIZE_MODULE_NAME",

@@ -1,11 +1,9 @@
 """The one interface behind which every broker stands, and what a call to one may end in."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from torghut_assets.domain.errors import EvidenceError, TorghutError
-from torghut_assets.domain.orders.execution import SessionRules, SymbolDay
+from torghut_assets.domain.orders.execution import SessionMarket
 from torghut_assets.domain.orders.keys import OrderRequest
 from torghut_assets.domain.orders.reconcile import BrokerOrder, Holdings, Statement
 
@@ -46,15 +44,6 @@ class SessionNotOverError(EvidenceError):
 
     def __init__(self, *, session: str, detail: str) -> None:
         super().__init__(f"session {session}: {detail}. Settle it after the close.")
-
-
-@dataclass(frozen=True)
-class SessionMarket:
-    """What a replay broker needs of a session: each symbol's day, and the rules."""
-
-    session: str
-    days: Mapping[str, SymbolDay]
-    rules: SessionRules
 
 
 class Broker(Protocol):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from torghut_assets.domain.digests import canonical_json
-from torghut_assets.domain.orders.execution import execute
+from torghut_assets.domain.orders.execution import SessionMarket, execute
 from torghut_assets.domain.orders.keys import OrderRequest
 from torghut_assets.domain.orders.reconcile import (
     Activity,
@@ -25,7 +25,6 @@ from torghut_assets.domain.orders.records import Fill, OrderStatus, Position
 from torghut_assets.resources.brokers.interface import (
     BrokerRejectedError,
     BrokerUnavailableError,
-    SessionMarket,
     SessionNotOverError,
 )
 

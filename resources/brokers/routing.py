@@ -8,6 +8,7 @@ order that may have been sent is read back by its key first. Nothing is ever sen
 from collections.abc import Sequence
 
 from torghut_assets.domain.orders.errors import ImpossibleEventError, UnexplainedOrderError
+from torghut_assets.domain.orders.execution import SessionMarket
 from torghut_assets.domain.orders.journal import EntryName, Ledger, OrderNote, OrderState
 from torghut_assets.domain.orders.keys import OrderRequest
 from torghut_assets.domain.orders.reconcile import BrokerOrder, Statement
@@ -94,6 +95,38 @@ class OrderDesk:
         )
         return sum(note.event == "not_found" for note in written)
 
+    def close_session(
+        self, candidate_id: str, market: SessionMarket
+    ) -> tuple[Statement, tuple[Difference, ...]]:
+        """Settle a session that is over: read the broker's statement and write it down.
+
+        Returns
+        -------
+        tuple of (Statement, tuple of Difference)
+            What the broker states, and what of it cannot be true of our orders.
+
+        Raises
+        ------
+        SessionNotOverError
+            If the session is still open at the broker.
+        """
+        at = market.rules.closes_at
+        states = self._journal.ledger().of_session(candidate_id, market.session)
+        keys = [state.request.key for state in states]
+        self._broker.end_session(market)
+        self.read_back(keys, at)
+        known = self._journal.ledger().orders
+        if any(known[key].status == "claimed" for key in keys):
+            self._journal.append(
+                lambda now: [
+                    _note(now.orders[key], "cancel", at, "not sent before the session ended")
+                    for key in keys
+                    if now.orders[key].status == "claimed"
+                ]
+            )
+        statement = self._broker.statement(market.session)
+        return statement, self.settle(keys, statement, at)
+
     def settle(self, keys: Sequence[str], statement: Statement, at: str) -> tuple[Difference, ...]:
         """Write fills and ends of a session's orders; what cannot be true comes back.
 
@@ -101,20 +134,29 @@ class OrderDesk:
         first reported is a difference and is not written.
         """
         differences: list[Difference] = []
-
-        def plan(ledger: Ledger) -> list[OrderNote]:
-            differences.clear()
-            states = {key: ledger.orders[key] for key in keys}
-            notes: list[OrderNote] = []
-            for fill in sorted(statement.fills, key=lambda f: (f.filled_at, f.fill_id)):
-                self._take(fill, states, notes, differences)
-            for order in statement.orders:
-                if order.key in states:
-                    notes.extend(_end(states, order, at))
-            return notes
-
-        self._journal.append(plan)
+        ledger = self._journal.ledger()
+        if not self._settlement(ledger, keys, statement, at, differences):
+            return tuple(differences)  # nothing new to write
+        self._journal.append(lambda now: self._settlement(now, keys, statement, at, differences))
         return tuple(differences)
+
+    def _settlement(
+        self,
+        ledger: Ledger,
+        keys: Sequence[str],
+        statement: Statement,
+        at: str,
+        differences: list[Difference],
+    ) -> list[OrderNote]:
+        differences.clear()
+        states = {key: ledger.orders[key] for key in keys}
+        notes: list[OrderNote] = []
+        for fill in sorted(statement.fills, key=lambda f: (f.filled_at, f.fill_id)):
+            self._take(fill, states, notes, differences)
+        for order in statement.orders:
+            if order.key in states:
+                notes.extend(_end(states, order, at))
+        return notes
 
     def cancel_open(self, candidate_id: str, reason: str, at: str) -> int:
         """Cancel every open order at the broker, then write down what it says.

@@ -4,14 +4,13 @@ import sys
 import time
 
 import pytest
+from hostile_attacks import DELAY_SECONDS, attacks
 from hostile_service import (
-    DELAY_SECONDS,
     KEY,
     KEY_VARIABLE,
     PROVIDERS,
     Service,
     answers,
-    attacks,
     configure,
     configure_for,
     says,

@@ -112,6 +112,29 @@ def test_what_was_not_evaluated_or_was_altered_is_not_advised_on(evaluated):
     assert done.exception.exit_code == 3
 
 
+def test_altered_feedback_is_named_before_anything_runs(evaluated):
+    partition = f"{REFUSED}|{SNAPSHOT}"
+    with instance_of(evaluated) as instance:
+        digest = newest(instance, dg.AssetKey("research_feedback"), partition).digest
+    path = evaluated.store.path_of(digest)
+    path.write_bytes(path.read_bytes() + b" ")
+    done = run(REFUSED, "--snapshot", SNAPSHOT)
+    assert isinstance(done.exception, EvidenceDigestMismatchError)
+    with instance_of(evaluated) as instance:
+        assert newest(instance, dg.AssetKey("rationale_review"), partition) is None
+
+
+def test_a_draft_that_cannot_be_written_is_a_note_that_says_so(evaluated, monkeypatch):
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    (evaluated.root / "drafts").write_text("a file where the folder would be")
+    with Service() as service:
+        configure_for(evaluated, service, "openai-compatible")
+        service.behave = answers("try this")
+        done = run(REFUSED, "--snapshot", SNAPSHOT)
+    assert done.exit_code == 0, done.output
+    assert "no draft: the draft could not be written: " in done.output
+
+
 @pytest.mark.parametrize(
     "arguments", [("../x", "--snapshot", SNAPSHOT), (PASSING, "--snapshot", "x")]
 )

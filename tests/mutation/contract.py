@@ -14,11 +14,13 @@ INPUTS = {
     "walk_forward_metrics stress_metrics overfit_diagnostics reproducibility_artifacts "
     "threshold_config",
     "shadow_paper_deployment": "approved_candidate deployment_config risk_budgets "
-    "paper_gate_limits expected_costs",
+    "paper_gate_limits expected_costs risk_limits",
     "live_ramp_stage_1": "paper_stability_evidence live_ramp_policy",
     "live_ramp_stage_2_plus": "stage_1_evidence live_ramp_policy",
-    "continuous_monitoring": "deployed_notional live_performance transaction_costs drift_limits",
-    "rollback_incident": "incident_triggers prior_configuration",
+    "continuous_monitoring": "deployed_notional approved_configuration intents "
+    "live_performance transaction_costs drift_limits risk_limits",
+    "rollback_incident": "incident_triggers paper_gate deployment prior_configuration "
+    "broker_settings rollback_policy",
 }
 OUTPUTS = {
     "research_intake": "candidate_spec rationale expected_regime_behaviour",

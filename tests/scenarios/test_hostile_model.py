@@ -11,16 +11,13 @@ import dagster as dg
 import pytest
 from evaluated_examples import KEY as PASSING_KEY
 from evaluated_examples import PASSING, REFUSED, REFUSED_KEY, SNAPSHOT
+from hostile_attacks import DELAY_SECONDS, attacks, barrages, on_the_wire
 from hostile_service import (
-    DELAY_SECONDS,
     KEY,
     KEY_VARIABLE,
     PROVIDERS,
     Service,
-    attacks,
-    barrages,
     configure_for,
-    on_the_wire,
 )
 
 from torghut_assets.advisory.assets import ADVICE, JOB

@@ -154,6 +154,8 @@ def propose(model: AdvisoryModel, home: Home, lineage: Lineage) -> ParameterProp
             draft, no_draft = draft_of(home, spec, changes, _citation(report, feedback)), None
         except BadInputError as error:
             no_draft = str(error)[:1_000]
+        except OSError as error:  # a disk that is full, for example
+            no_draft = f"the draft could not be written: {error.strerror}"
     records: dict[str, Record] = {
         "candidate_spec": spec,
         "strategy_build": build,

@@ -19,12 +19,30 @@ from torghut_assets.domain.backtest.records import (
 )
 from torghut_assets.domain.backtest.trial_policy import TrialPolicy
 from torghut_assets.domain.candidates.records import CandidateSpec, StrategyBuild
+from torghut_assets.domain.drift.policy import DriftPolicy
+from torghut_assets.domain.drift.records import DriftReport
 from torghut_assets.domain.gates.feedback import ResearchFeedback
+from torghut_assets.domain.gates.paper_policy import PaperGatePolicy
+from torghut_assets.domain.gates.paper_records import PaperGateReport
 from torghut_assets.domain.gates.policy import GatePolicy
 from torghut_assets.domain.gates.records import GateReport
+from torghut_assets.domain.orders.limits import OrderLimits
+from torghut_assets.domain.orders.policy import PaperPolicy
+from torghut_assets.domain.orders.records import (
+    OrderIntents,
+    PaperDeployment,
+    PaperFills,
+    PaperOrders,
+)
 from torghut_assets.domain.records import Record
+from torghut_assets.domain.rollback.records import (
+    IncidentReport,
+    RollbackPlan,
+    RollbackReceipt,
+)
 from torghut_assets.domain.snapshots.records import SnapshotManifest
 from torghut_assets.domain.stages.config import PipelineConfig
+from torghut_assets.domain.tca.records import PaperTca
 
 PIPELINE_CONFIG: Final = dg.AssetKey("pipeline_config")
 GATE_POLICY: Final = dg.AssetKey("gate_policy")
@@ -42,11 +60,28 @@ OVERFIT_DIAGNOSTICS: Final = dg.AssetKey("overfit_diagnostics")
 REPRODUCIBILITY_MANIFEST: Final = dg.AssetKey("reproducibility_manifest")
 GATE_REPORT: Final = dg.AssetKey("gate_report")
 RESEARCH_FEEDBACK: Final = dg.AssetKey("research_feedback")
+ORDER_LIMITS: Final = dg.AssetKey("order_limits")
+PAPER_POLICY: Final = dg.AssetKey("paper_policy")
+PAPER_DEPLOYMENT: Final = dg.AssetKey("paper_deployment")
+ORDER_INTENTS: Final = dg.AssetKey("order_intents")
+PAPER_ORDERS: Final = dg.AssetKey("paper_orders")
+PAPER_FILLS: Final = dg.AssetKey("paper_fills")
+PAPER_GATE_POLICY: Final = dg.AssetKey("paper_gate_policy")
+PAPER_TCA: Final = dg.AssetKey("paper_tca")
+PAPER_GATE_REPORT: Final = dg.AssetKey("paper_gate_report")
+DRIFT_POLICY: Final = dg.AssetKey("drift_policy")
+DRIFT_REPORT: Final = dg.AssetKey("drift_report")
+ROLLBACK_PLAN: Final = dg.AssetKey("rollback_plan")
+ROLLBACK_RECEIPT: Final = dg.AssetKey("rollback_receipt")
+INCIDENT_REPORT: Final = dg.AssetKey("incident_report")
 
 _SETTLE = "dagster job execute -m torghut_assets.definitions -j settle_policies"
 _BUILD = "torghut run {candidate} --through strategy_build"
 _SNAPSHOT = "torghut snapshot take {universe} --as-of {as_of}"
 _EVALUATE = "torghut run {candidate} --snapshot {snapshot} --through "
+_DEPLOY = "torghut session deploy {candidate}"
+_SESSION = "torghut session run {candidate} --session {session}"
+_ROLL_BACK = "torghut session roll-back {candidate} --session {session}"
 
 
 class Made(NamedTuple):
@@ -56,8 +91,10 @@ class Made(NamedTuple):
     command: str
 
     @property
-    def dimension(self) -> Literal["none", "candidate", "snapshot", "evaluation"]:
+    def dimension(self) -> Literal["none", "candidate", "snapshot", "evaluation", "session"]:
         """What the asset is partitioned by, which is what its command must be told."""
+        if "{session}" in self.command:
+            return "session"
         if "{snapshot}" in self.command:
             return "evaluation"
         if "{candidate}" in self.command:
@@ -72,6 +109,8 @@ ASSETS: Final[dict[str, Made]] = {
     "risk_limits": Made(RiskLimits, _SETTLE),
     "evaluation_settings": Made(EvaluationSettings, _SETTLE),
     "trial_policy": Made(TrialPolicy, _SETTLE),
+    "order_limits": Made(OrderLimits, _SETTLE),
+    "paper_policy": Made(PaperPolicy, _SETTLE),
     "candidate_spec": Made(CandidateSpec, _BUILD),
     "strategy_build": Made(StrategyBuild, _BUILD),
     "dataset_snapshot": Made(SnapshotManifest, _SNAPSHOT),
@@ -84,4 +123,16 @@ ASSETS: Final[dict[str, Made]] = {
     ),
     "gate_report": Made(GateReport, _EVALUATE + "gate_report"),
     "research_feedback": Made(ResearchFeedback, _EVALUATE + "research_feedback"),
+    "paper_deployment": Made(PaperDeployment, _DEPLOY),
+    "order_intents": Made(OrderIntents, _SESSION),
+    "paper_orders": Made(PaperOrders, _SESSION),
+    "paper_fills": Made(PaperFills, _SESSION),
+    "paper_gate_policy": Made(PaperGatePolicy, _SETTLE),
+    "paper_tca": Made(PaperTca, _SESSION),
+    "paper_gate_report": Made(PaperGateReport, _SESSION),
+    "drift_policy": Made(DriftPolicy, _SETTLE),
+    "drift_report": Made(DriftReport, _SESSION),
+    "rollback_plan": Made(RollbackPlan, _ROLL_BACK),
+    "rollback_receipt": Made(RollbackReceipt, _ROLL_BACK),
+    "incident_report": Made(IncidentReport, _ROLL_BACK),
 }

@@ -14,7 +14,11 @@ from torghut_assets.domain.backtest.settings import (
 )
 from torghut_assets.domain.backtest.trial_policy import TrialPolicy, parse_trial_policy
 from torghut_assets.domain.digests import sha256_hex
+from torghut_assets.domain.drift.policy import DriftPolicy, parse_drift_policy
+from torghut_assets.domain.gates.paper_policy import PaperGatePolicy, parse_paper_gate_policy
 from torghut_assets.domain.gates.policy import GatePolicy, parse_gate_policy
+from torghut_assets.domain.orders.limits import OrderLimits, parse_order_limits
+from torghut_assets.domain.orders.policy import PaperPolicy, parse_paper_policy
 from torghut_assets.domain.records import Record
 from torghut_assets.domain.stages.config import PipelineConfig
 from torghut_assets.domain.stages.loader import load_pipeline
@@ -67,6 +71,24 @@ def trial_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[TrialPoli
 def pipeline_config(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[PipelineConfig]:
     """The stages of a candidate's life: contracts, conditions, checkpoints, transitions."""
     return _settled(home, "pipeline", load_pipeline)
+def order_limits(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[OrderLimits]:
+    """What may be sent to a broker: notional, prices, exposure, participation, messages."""
+    return _settled(home, "order_limits", parse_order_limits)
+
+
+def paper_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[PaperPolicy]:
+    """How an admitted candidate trades on paper: mode, broker, budget, order style, fees."""
+    return _settled(home, "paper_policy", parse_paper_policy)
+
+
+def paper_gate_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[PaperGatePolicy]:
+    """Limits of gate 3: what paper trading must have shown before the live ramp."""
+    return _settled(home, "paper_gate_policy", parse_paper_gate_policy)
+
+
+def drift_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[DriftPolicy]:
+    """When a deployed candidate has drifted, what a rollback leaves, and who is told."""
+    return _settled(home, "drift_policy", parse_drift_policy)
 
 
 def policy_assets(home: Home) -> list[dg.AssetsDefinition]:
@@ -78,6 +100,10 @@ def policy_assets(home: Home) -> list[dg.AssetsDefinition]:
         _as_asset(risk_limits, home.config_path("risk_limits")),
         _as_asset(evaluation_settings, home.config_path("evaluation")),
         _as_asset(trial_policy, home.config_path("trial_policy")),
+        _as_asset(paper_gate_policy, home.config_path("paper_gate_policy")),
+        _as_asset(drift_policy, home.config_path("drift_policy")),
+        _as_asset(order_limits, home.config_path("order_limits")),
+        _as_asset(paper_policy, home.config_path("paper_policy")),
     ]
 
 

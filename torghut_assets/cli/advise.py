@@ -71,9 +71,9 @@ def _require_evidence(
         for parent in layer.asset_graph.get(key).parent_keys
     }
     candidate, _, snapshot = partition.partition("|")
-    for name in sorted(inputs - {_MAY_BE_ABSENT}):
+    for name in sorted(inputs):
         part = candidate if HELD[name].dimension == "candidate" else partition
-        if _current(home, instance, name, part) is None:
+        if _current(home, instance, name, part) is None and name != _MAY_BE_ABSENT:
             raise UpstreamMissingError(
                 asset=name,
                 partition=part,

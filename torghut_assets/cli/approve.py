@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torghut_assets.domain.evidence.approval_records import ApprovedLimit, Decision
 
 _KINDS = ("unfreeze", "promote", "deploy", "ramp", "re_enable", "lift_kill", "cost_model")
+_LIFTS = ("lift_kill", "re_enable")
 
 
 @click.command()
@@ -23,6 +24,9 @@ _KINDS = ("unfreeze", "promote", "deploy", "ramp", "re_enable", "lift_kill", "co
 @click.option("--report", default=None, metavar="DIGEST", help="The record that you reviewed.")
 @click.option("--policy", default=None, metavar="DIGEST", help="The policy it is decided under.")
 @click.option("--stage", default=None, help="The stage that is entered.")
+@click.option(
+    "--latch", type=click.IntRange(min=1), default=None, help="Number of the latch to lift."
+)
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="A limit; repeatable.")
 @click.option(
     "--hours",
@@ -39,6 +43,7 @@ def approve(
     report: str | None,
     policy: str | None,
     stage: str | None,
+    latch: int | None,
     limits: tuple[str, ...],
     hours: float,
     as_json: bool,
@@ -47,12 +52,15 @@ def approve(
 
     It is bound to the candidate and its authors, the stage, the digests of the report and
     the policy, and the limits; it counts once, until it expires, and not from an author.
-    `unfreeze` binds the members of the candidate's frozen line and each refusal so far; it
-    takes no other option. The passphrase comes from TORGHUT_KEY_PASSPHRASE or a prompt.
+    `unfreeze` binds the members of the candidate's frozen line and each refusal so far;
+    `lift_kill` (a kill or an incident) and `re_enable` (too many messages) bind one latch of the
+    kill switch. Report and policy of these three are not options: they are looked up. The
+    passphrase comes from TORGHUT_KEY_PASSPHRASE or a prompt.
 
     \b
     Examples:
       torghut approve unfreeze my-candidate --key "A. Reviewer"
+      torghut approve lift_kill --latch 1 --key "A. Reviewer"
       torghut approve ramp my-candidate --stage live_ramp_stage_1 --report <digest> \\
         --policy <digest> --limit notional_usd=10000 --hours 8
 
@@ -61,16 +69,19 @@ def approve(
     """
     home = Home.from_environment()
     desk = desk_of(home)
-    if kind == "unfreeze":
-        if report or policy or stage or limits or candidate_id is None:
-            raise UsageError(
-                "unfreeze: found options or no candidate, expected a candidate alone; members and "
-                "refusals are taken from the receipts."
-            )
-        decision = _unfreeze(home, parse_candidate_id(candidate_id))
+    candidate = parse_candidate_id(candidate_id) if candidate_id is not None else None
+    looked_up = kind in ("unfreeze", *_LIFTS)
+    if looked_up and (report or policy or stage or limits):
+        raise UsageError(f"{kind}: found options, expected none: what it rests on is looked up.")
+    if (latch is not None) != (kind in _LIFTS):
+        raise UsageError(f"--latch: belongs to {' and '.join(_LIFTS)}, and only there.")
+    if latch is not None:
+        decision = _lift(home, kind, candidate, latch)
+    elif looked_up:
+        decision = _unfreeze(home, candidate)
     else:
         bound = {"--report": report, "--policy": policy}
-        decision = _decision(home, kind, candidate_id, bound, stage, limits)
+        decision = _decision(home, kind, candidate, bound, stage, limits)
     entry = desk.approve(decision, by, passphrase(), hours)
     if as_json:
         document = {
@@ -90,8 +101,10 @@ def approve(
         click.echo(f"  {name} {digest}")
 
 
-def _unfreeze(home: Home, candidate: str) -> "Decision":
+def _unfreeze(home: Home, candidate: str | None) -> "Decision":
     """Return the decision about the line as the receipts leave it now."""
+    if candidate is None:
+        raise UsageError("unfreeze: found no candidate, expected one of the frozen line.")
     from torghut_assets.definitions import stage_desk
     from torghut_assets.domain.stages.line import unfreeze_decision
 
@@ -108,16 +121,54 @@ def _unfreeze(home: Home, candidate: str) -> "Decision":
     return unfreeze_decision(line, [stages.submission_of(m).author for m in line.members])
 
 
+def _lift(home: Home, kind: str, candidate: str | None, sequence: int) -> "Decision":
+    """Return the decision about one latch of the kill switch that still stops orders."""
+    from torghut_assets.domain.evidence.approval_records import Decision
+    from torghut_assets.domain.orders.kill import kind_that_lifts
+    from torghut_assets.domain.orders.limits import parse_order_limits
+    from torghut_assets.resources.kill_switch import KillSwitch
+
+    found = KillSwitch(home).reading(None)
+    engaged = {each.sequence: each for each in found.engaged}
+    if sequence not in engaged:
+        raise BadInputError(
+            location="--latch",
+            found=f"{sequence} ({found.detail})",
+            expected=f"one that is engaged: {', '.join(map(str, engaged)) or 'there is none'}",
+        )
+    latch = engaged[sequence]
+    if kind_that_lifts(latch) != kind or latch.candidate_id != candidate:
+        raise BadInputError(
+            location=f"--latch {sequence}",
+            found=f"{kind} of {candidate or 'everything'}",
+            expected=f"{kind_that_lifts(latch)} of {latch.candidate_id or 'everything'}",
+        )
+    limits = parse_order_limits(home.config_path("order_limits").read_bytes())
+    return Decision(
+        kind=kind_that_lifts(latch),
+        candidate_id=candidate,
+        authors=_authors(home, candidate),
+        stage=None,
+        report_digest=latch.digest,
+        policy_digest=limits.digest,
+    )
+
+
+def _authors(home: Home, candidate: str | None) -> tuple[str, ...]:
+    from torghut_assets.definitions import stage_desk
+
+    return (stage_desk(home).submission_of(candidate).author,) if candidate else ()
+
+
 def _decision(
     home: Home,
     kind: str,
-    candidate_id: str | None,
+    candidate: str | None,
     bound: dict[str, str | None],
     stage: str | None,
     limits: tuple[str, ...],
 ) -> "Decision":
     """Return a decision about digests that are in the store."""
-    from torghut_assets.definitions import stage_desk
     from torghut_assets.domain.digests import is_digest
     from torghut_assets.domain.evidence.approval_records import Decision
     from torghut_assets.domain.records import parse_record
@@ -131,12 +182,10 @@ def _decision(
         home.store.get(digest)
     if stage is not None and stage not in STAGES:
         raise UsageError(f"--stage: found {stage!a}, expected one of {', '.join(STAGES)}.")
-    candidate = parse_candidate_id(candidate_id) if candidate_id is not None else None
-    authors = [stage_desk(home).submission_of(candidate).author] if candidate else []
     data = {
         "kind": kind,
         "candidate_id": candidate,
-        "authors": authors,
+        "authors": list(_authors(home, candidate)),
         "stage": stage,
         "report_digest": bound["--report"],
         "policy_digest": bound["--policy"],

@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "handoff": "torghut_assets.cli.handoff:handoff",
     "report": "torghut_assets.cli.report:report",
     "run": "torghut_assets.cli.run:run",
+    "session": "torghut_assets.cli.session:session",
     "snapshot": "torghut_assets.cli.snapshot:snapshot",
     "stage": "torghut_assets.cli.stage:stage",
     "trials": "torghut_assets.cli.trials:trials",

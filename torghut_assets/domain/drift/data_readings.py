@@ -16,6 +16,8 @@ from torghut_assets.domain.errors import EvidenceError
 from torghut_assets.domain.tca.inputs import Floats
 
 _LOOK_BACK = 5
+_CENTS = 1e-4
+"""Sources round to cents: a close may lie this share of itself outside its own high and low."""
 
 
 def _missing_sessions(evidence: DriftEvidence, _: MonitorSettings) -> Observed:
@@ -42,7 +44,8 @@ def _bar_defects(evidence: DriftEvidence, _: MonitorSettings) -> Observed:
     facts = evidence.now()
     first, high, low, last, volume = facts.bars.T
     present = np.isfinite(facts.bars).all(axis=1)
-    proper = (low > 0) & (low <= np.minimum(first, last)) & (np.maximum(first, last) <= high)
+    top, bottom = np.maximum(first, last) * (1 - _CENTS), np.minimum(first, last) * (1 + _CENTS)
+    proper = (low > 0) & (low <= high) & (low <= bottom) & (top <= high)
     partly = np.isfinite(facts.bars).any(axis=1) & ~present
     defects = int(np.count_nonzero(present & ~(proper & (volume >= 0)) | partly))
     return Observed(defects + facts.foreign_bars, 1)

@@ -149,13 +149,21 @@ def champion_window(evidence: PaperGateEvidence) -> tuple[PaperTca, ...]:
     UnusableEvidenceError
         If one is missing or about something else.
     """
+    champion = None if evidence.deployment is None else evidence.deployment.champion
+    if champion is None:
+        raise UnusableEvidenceError(Problem.MISSING_EVIDENCE, "the deployment has no champion")
     found = []
     for session in evidence.expected_sessions:
         record = evidence.champion_records.get(session)
-        about = None if type(record) is not PaperTca else (record.candidate_id, record.session)
-        if record is None or about != (evidence.champion_id, session):
+        wanted = (champion.candidate_id, session, champion.deployment_digest)
+        if type(record) is not PaperTca or wanted != (
+            record.candidate_id,
+            record.session,
+            record.deployment_digest,
+        ):
             raise UnusableEvidenceError(
-                Problem.MISSING_EVIDENCE, f"no paper_tca of {evidence.champion_id} in {session}"
+                Problem.MISSING_EVIDENCE,
+                f"no paper_tca of {champion.candidate_id} as deployed in {session}",
             )
         found.append(record)
     return tuple(found)

@@ -6,6 +6,7 @@ cost model that the fills are later judged against. All rules, no chance.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torghut_assets.domain.orders.keys import OrderRequest
@@ -48,6 +49,15 @@ class SessionRules:
     opens_at: str
     middle_at: str
     closes_at: str
+
+
+@dataclass(frozen=True)
+class SessionMarket:
+    """What a replay broker needs of a session: each symbol's day, and the rules."""
+
+    session: str
+    days: Mapping[str, SymbolDay]
+    rules: SessionRules
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,9 @@ EntryName = Literal[
 """As the lifecycle's events; `execute` carries a fill and is partial or not by its quantity."""
 
 
+_ROUTING = frozenset({"claim", "submit", "acknowledge", "reject", "lose", "not_found"})
+
+
 class OrderNote(Part):
     """One thing that happened to one order. `at` is the time of the trading day, not of writing."""
 
@@ -217,13 +220,38 @@ class Ledger:
             if state.is_open and candidate_id in (None, state.request.candidate_id)
         )
 
-    def messages_between(self, candidate_id: str, first: str, last: str) -> int:
-        """Count orders and cancels that were sent in `[first, last]`, by their own times."""
+    def messages_between(
+        self, candidate_id: str, first: str, last: str, *, apart_from: str | None = None
+    ) -> int:
+        """Count orders and cancels that were sent in `[first, last]`, by their own times.
+
+        Those of the session `apart_from` are left out, so that the count does not change when
+        that session is looked at again.
+        """
         sent = ("submit", "cancel")
         return sum(
-            note.candidate_id == candidate_id and note.event in sent and first <= note.at <= last
+            note.event in sent and first <= note.at <= last
             for note in self.notes
+            if note.candidate_id == candidate_id and note.session != apart_from
         )
+
+    def cancels(self, candidate_id: str, session: str) -> int:
+        """Count the cancelled orders of a session."""
+        return sum(s.status == "cancelled" for s in self.of_session(candidate_id, session))
+
+    def as_routed(self, candidate_id: str, session: str) -> "Ledger":
+        """Return the orders of a session as they stood when they had been routed.
+
+        Fills and ends that came later are left out: the same whenever it is asked.
+        """
+        routed, heard = Ledger(), set()
+        for note in self.notes:
+            mine = (note.candidate_id, note.session) == (candidate_id, session)
+            if mine and note.event in _ROUTING and note.key not in heard:
+                routed.apply(note)
+                if note.event == "acknowledge":
+                    heard.add(note.key)
+        return routed
 
     def history_digest(self, candidate_id: str, session: str) -> str:
         """Digest of what happened to the orders of a session, in order, without writing times.

@@ -33,7 +33,8 @@ OrderStatus = Literal[
     "expired",
     "unknown",
 ]
-"""`unknown`: submitted with an outcome nobody has read back. It is never submitted again."""
+"""`unknown`: submitted with an outcome nobody has read back. It is never submitted again before
+the broker has said that it never got it; the key makes even that safe."""
 
 FINAL_STATUSES: frozenset[str] = frozenset({"filled", "cancelled", "rejected", "expired"})
 
@@ -127,6 +128,7 @@ class OrderIntents(Record):
     deployment_digest: Digest
     bars_digest: Digest
     code_digest: Digest
+    previous_fills_digest: Digest | None = None
     equity_usd: Measured
     cash_usd: Measured
     positions: tuple[Position, ...]

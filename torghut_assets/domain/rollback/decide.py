@@ -11,7 +11,7 @@ from typing import Final
 from torghut_assets.domain.drift.policy import Circumstance, DriftPolicy, SilenceBudget
 from torghut_assets.domain.drift.records import DriftReading, DriftReport
 from torghut_assets.domain.errors import StageRefusedError
-from torghut_assets.domain.orders.records import Champion, PaperDeployment
+from torghut_assets.domain.orders.records import Champion, PaperDeployment, Side
 from torghut_assets.domain.rollback.records import Holding, OpenOrder, RollbackPlan, Trigger
 from torghut_assets.domain.verdicts import Verdict
 
@@ -171,7 +171,7 @@ class Closing:
     quantity: int
 
     @property
-    def side(self) -> str:
+    def side(self) -> Side:
         """`buy` for a short holding, `sell` for a long one."""
         return "buy" if self.quantity > 0 else "sell"
 

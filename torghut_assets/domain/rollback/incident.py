@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torghut_assets.domain.drift.policy import Circumstance, DriftPolicy
+from torghut_assets.domain.drift.policy import Circumstance, ClassRule, DriftPolicy
 from torghut_assets.domain.errors import EvidenceContradictionError
 from torghut_assets.domain.orders.journal import OrderNote
 from torghut_assets.domain.rollback.records import (
@@ -47,6 +47,18 @@ def circumstances_of(plan: RollbackPlan, receipt: RollbackReceipt) -> tuple[Circ
     if receipt.state == "unknown":
         found["state_unknown"] = None
     return tuple(found)
+
+
+def worst_rule(circumstances: Sequence[Circumstance], policy: DriftPolicy) -> ClassRule:
+    """Return the rule of the worst of these circumstances; A is the worst class.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    rules = [r for r in policy.incident_classes if set(r.circumstances) & set(circumstances)]
+    return min(rules, key=lambda rule: rule.incident_class)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ Horizon = Literal["1_minute", "5_minutes", "30_minutes", "close", "1_session", "
 
 TIE_TOLERANCE = 1e-9
 """Largest difference between the parts of a shortfall and paper less actual profit, as a
-fraction of the order's notional at the decision."""
+fraction of the largest amount among them and the order's notional at the decision."""
 
 
 class Markout(Part):
@@ -65,6 +65,13 @@ class Shortfall(Part):
     def total_usd(self) -> float:
         """Sum of the parts."""
         return self.delay_usd + self.trading_usd + self.opportunity_usd + self.fees_usd
+
+    @property
+    def largest_usd(self) -> float:
+        """Largest amount of all, without its sign."""
+        profits = (self.paper_profit_usd, self.actual_profit_usd)
+        parts = (self.delay_usd, self.trading_usd, self.opportunity_usd, self.fees_usd)
+        return max(abs(amount) for amount in (*profits, *parts))
 
     @property
     def untied_usd(self) -> float:
@@ -115,7 +122,8 @@ class OrderCosts(Part):
         """Whether the parts of the shortfall add up to paper less actual profit."""
         if self.shortfall is None:
             return False
-        return self.shortfall.untied_usd <= TIE_TOLERANCE * self.notional_usd
+        scale = max(self.notional_usd, self.shortfall.largest_usd)
+        return self.shortfall.untied_usd <= TIE_TOLERANCE * scale
 
 
 class SymbolConditions(Part):
