@@ -26,7 +26,7 @@ from torghut_assets.domain.stages.evidence import Outcome
 from torghut_assets.domain.stages.receipts import StageReceipt
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.lineage import current_record
-from torghut_assets.resources.stage_desk import Held, StageDesk
+from torghut_assets.resources.stage_desk import Held, StageDesk, Subject
 from torghut_assets.resources.strategy_plugins import load_strategy
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -61,7 +61,7 @@ class DeploymentDesk:
         evaluation = f"{candidate_id}|{snapshot}"
         policy = self._current("paper_policy", PaperPolicy, None)
         report = self._current("gate_report", GateReport, evaluation)
-        evidence = self._stages.evidence(self._instance, candidate_id, snapshot)
+        evidence = self._stages.evidence(self._instance, Subject(candidate_id, snapshot))
         for condition in _DECIDED_AGAIN:
             finding = judge(condition, evidence)
             if finding.outcome is not Outcome.PASS:

@@ -14,7 +14,7 @@ INPUTS = {
     "walk_forward_metrics stress_metrics overfit_diagnostics reproducibility_artifacts "
     "threshold_config",
     "shadow_paper_deployment": "approved_candidate deployment_config risk_budgets "
-    "paper_gate_limits expected_costs risk_limits",
+    "paper_gate_limits expected_costs risk_limits regime_settings",
     "live_ramp_stage_1": "paper_stability_evidence live_ramp_policy",
     "live_ramp_stage_2_plus": "stage_1_evidence live_ramp_policy",
     "continuous_monitoring": "deployed_notional approved_configuration intents "

@@ -156,11 +156,14 @@ class Driver:
         step: str,
         partition: str | None,
         *,
-        through: str,
+        through: str | None = None,
         on_start: Callable[[str], None] = lambda _: None,
         on_done: Callable[[str], None] = lambda _: None,
     ) -> StepOutcome:
-        """Make what is missing or stale in one step; raise what an asset raised."""
+        """Make what is missing or stale in one step, or on its way to one asset.
+
+        Raises what an asset raised.
+        """
         wanted = self._wanted(step, through)
         stale = self._stale(wanted, partition)
         current = tuple(key.to_user_string() for key in wanted if key not in stale)
@@ -170,8 +173,10 @@ class Driver:
             self._execute(step, stale, partition, on_start, on_done)
         return StepOutcome(step, tuple(key.to_user_string() for key in stale), current)
 
-    def _wanted(self, step: str, through: str) -> list[dg.AssetKey]:
-        names = self._assets_of(step) & self._upstream_and_self(through)
+    def _wanted(self, step: str, through: str | None) -> list[dg.AssetKey]:
+        names = self._assets_of(step)
+        if through is not None:
+            names &= self._upstream_and_self(through)
         return [k for k in self._graph.toposorted_asset_keys if k.to_user_string() in names]
 
     def _assets_of(self, step: str) -> set[str]:

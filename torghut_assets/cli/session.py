@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import sys
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import NamedTuple
 
 import click
 
@@ -13,12 +13,6 @@ from torghut_assets.domain.errors import BadInputError, EvidenceError, UsageErro
 from torghut_assets.domain.identifiers import parse_candidate_id, parse_date
 from torghut_assets.domain.stages.config import ROLLBACK
 from torghut_assets.resources.home import Home
-
-if TYPE_CHECKING:
-    pass
-
-_LAST: Final = "drift_report"
-_LAST_OF_ROLLBACK: Final = "incident_report"
 
 
 class SessionResult(NamedTuple):
@@ -117,13 +111,13 @@ def trade(driver: Driver, candidate: str, day: str) -> SessionResult:
 
     partition = f"{candidate}|{day}"
     driver.open_session(day)
-    driver.step("settings", None, through=_LAST)
-    driver.step("deployment", candidate, through=_LAST)
-    driver.step("session", partition, through=_LAST)
+    driver.step("settings", None)
+    driver.step("deployment", candidate)
+    driver.step("session", partition)
     driver.settle_session(candidate, day)
     rolled_back = driver.stands_at(candidate) == ROLLBACK
     if rolled_back:
-        driver.step("rollback", partition, through=_LAST_OF_ROLLBACK)
+        driver.step("rollback", partition)
         driver.settle_session(candidate, day)
     fills = driver.record(PaperFills, "paper_fills", partition)
     tca = driver.record(PaperTca, "paper_tca", partition)

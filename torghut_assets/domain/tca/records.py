@@ -187,6 +187,15 @@ class PaperTca(Record):
         return f"{self.candidate_id}|{self.session}"
 
     @property
+    def shortfall_bps(self) -> float | None:
+        """Shortfall of the whole session in bps of what was ordered; `None` without orders."""
+        measured = [o for o in self.orders if o.shortfall is not None]
+        notional = sum(o.notional_usd for o in measured)
+        if notional == 0:
+            return None
+        return 1e4 * sum(o.shortfall.total_usd for o in measured if o.shortfall) / notional
+
+    @property
     def untied(self) -> tuple[OrderCosts, ...]:
         """Orders whose shortfall has parts that do not add up."""
         return tuple(o for o in self.orders if o.shortfall is not None and not o.ties)
