@@ -35,6 +35,7 @@ def quick(policy: PaperGatePolicy = POLICY, **changes: Any) -> PaperGatePolicy:
         for limit in policy.limits
     )
     update = {"resampling": resampling, "limits": limits, "min_regime_sessions": 3}
+    update["min_interval_sessions"] = 3
     return policy.model_copy(update=update | changes)
 
 

@@ -83,8 +83,14 @@ def test_a_short_window_is_inconclusive_and_is_extended():
     assert {r.code for r in report.reasons} >= {"WINDOW_TOO_SHORT", "TOO_FEW_ORDERS"}
 
 
-def test_one_session_has_no_interval_and_concludes_nothing():
-    limit = gate.limit_of(gate.decide(gate.passing(1)), "slippage_excess")
+@pytest.mark.parametrize("n", [1, 12, 39])
+def test_too_few_sessions_have_no_interval_and_conclude_nothing(n):
+    """A bad start must not send a candidate back before it can be told from chance."""
+    bad = changed_all(gate.passing(n), net_return_fraction=-0.02)
+    bad = rows_changed(bad, interval_cost_bps=50.0)
+    report = gate.decide(bad)
+    assert report.verdict is Verdict.INCONCLUSIVE
+    limit = gate.limit_of(report, "slippage_excess")
     assert limit.low is None
     assert limit.verdict is Verdict.INCONCLUSIVE
     assert "too few sessions" in limit.reason.text

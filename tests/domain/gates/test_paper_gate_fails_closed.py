@@ -19,7 +19,7 @@ from torghut_assets.domain.orders.records import PaperDeployment
 from torghut_assets.domain.records import Record
 from torghut_assets.domain.verdicts import Verdict
 
-SESSIONS = 12
+SESSIONS = 8
 POLICY = gate.quick()
 DIGESTS = {
     f"{name}|{day}": paper.digest_of(name + day)
