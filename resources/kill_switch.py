@@ -63,10 +63,20 @@ class KillSwitch:
         OSError
             If the latch cannot be written. Nothing is stopped then.
         """
-        latch = self._write(candidate_id, reason, cause)
+        latch = self.write(candidate_id, reason, cause)
+        self.drain()
+        return latch
+
+    def drain(self) -> None:
+        """Wait until every order that was being sent when the latch was written has been sent.
+
+        Raises
+        ------
+        TimeoutError
+            If one is still being sent after half a minute. The latch holds all the same.
+        """
         with self._lock(fcntl.LOCK_EX, _DRAIN_SECONDS):
             self._move_anchor()
-        return latch
 
     def reading(self, candidate_id: str | None) -> KillReading:
         """Return the state for a candidate; with `None`, that of every latch there is."""
@@ -114,7 +124,8 @@ class KillSwitch:
             self.require_clear(candidate_id, subject=subject)
             yield
 
-    def _write(self, candidate_id: str | None, reason: str, cause: LatchCause) -> KillLatch:
+    def write(self, candidate_id: str | None, reason: str, cause: LatchCause = "kill") -> KillLatch:
+        """Write a latch without waiting: from now on nobody begins to send."""
         for _ in range(_ATTEMPTS):
             try:
                 before = self._latches()

@@ -101,10 +101,11 @@ class SessionBars:
     def __init__(self, home: Home, clock: Callable[[], dt.datetime] = utc_now) -> None:
         self._home = home
         self._clock = clock
+        self._universes: dict[str, Universe] = {}
         self._histories: dict[str, tuple[str, BarPanel]] = {}
 
     def universe(self, name: str) -> Universe:
-        """Return a universe of daily bars.
+        """Return a universe of daily bars, as it was when this process first asked.
 
         Raises
         ------
@@ -113,11 +114,14 @@ class SessionBars:
         """
         from torghut_assets.resources.market_data.universes import find_universe
 
+        if name in self._universes:
+            return self._universes[name]
         found = find_universe(name, self._home.universes_folder)
         if found.frequency != "1d":
             raise BadInputError(
                 location=f"universe {name}", found=found.frequency, expected="daily bars"
             )
+        self._universes[name] = found
         return found
 
     def times(self, universe: Universe, session: dt.date) -> SessionTimes:

@@ -360,6 +360,24 @@ class ReplayBroker:
             raise BrokerUnavailableError(broker=self.name, detail=str(error)) from error
 
 
+def replay_accounts(path: Path) -> tuple[str, ...]:
+    """Return the accounts that a replay broker holds; none if it has no file.
+
+    Raises
+    ------
+    BrokerUnavailableError
+        If its file cannot be read.
+    """
+    if not path.exists():
+        return ()
+    try:
+        with closing(sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)) as db:
+            rows = db.execute("SELECT account FROM accounts ORDER BY account").fetchall()
+    except sqlite3.DatabaseError as error:
+        raise BrokerUnavailableError(broker="replay", detail=str(error)) from error
+    return tuple(account for (account,) in rows)
+
+
 def _order_id(key: str) -> str:
     return f"replay-{key[:16]}"
 

@@ -9,7 +9,7 @@ from evaluated_examples import PASSING, example
 
 from torghut_assets.cli.candidate import submit
 from torghut_assets.domain.digests import canonical_json
-from torghut_assets.domain.evidence.dsse import envelope_of
+from torghut_assets.domain.evidence.dsse import read_envelope
 from torghut_assets.domain.evidence.entries import read_tree_head
 from torghut_assets.domain.evidence.ledger_tree import (
     leaf_hash,
@@ -71,7 +71,7 @@ def test_an_approval_is_bound_to_what_is_in_the_store(with_person):
     shown = torghut(*approve, "--report", report, "--policy", policy, "--json", **SECRET)
     document = json.loads(shown.stdout)
     assert document["statement"]["predicate"]["record"]["approver"] == "Rita Reviewer"
-    assert envelope_of(document["envelope"], location="x").key_ids
+    assert read_envelope(canonical_json(document["envelope"]), location="x").key_ids
     for options, status in (
         (("--report", "0" * 64, "--policy", policy), 3),
         (("--report", "mine", "--policy", policy), 4),

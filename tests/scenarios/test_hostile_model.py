@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 from evaluated_examples import KEY as PASSING_KEY
 from evaluated_examples import PASSING, REFUSED, REFUSED_KEY, SNAPSHOT
-from hostile_attacks import DELAY_SECONDS, attacks, barrages, on_the_wire
+from hostile_attacks import DELAY_SECONDS, attacks, barrages
 from hostile_service import (
     KEY,
     KEY_VARIABLE,
@@ -66,7 +66,10 @@ def decided(home, instance):
     for name in ASSETS:
         for partition in partitions(instance, name):
             event = newest(instance, dg.AssetKey(name), partition)
-            found[name, partition] = home.store.get(event.digest)
+            if event is not None:  # settings of stages that were not entered were not settled
+                found[name, partition] = home.store.get(event.digest)
+    assert {("gate_report", PASSING_KEY), ("gate_report", REFUSED_KEY)} <= set(found)
+    assert {("research_feedback", REFUSED_KEY), ("gate_policy", None)} <= set(found)
     found |= files_below(home.root, "candidates", "reports", "universes", "anchors")
     for dimension in ("candidate", "snapshot"):
         found["partitions", dimension] = sorted(instance.get_dynamic_partitions(dimension))
@@ -140,7 +143,7 @@ def test_every_decision_is_byte_identical_to_a_run_with_advice_off(
             ends |= ends_of(advise(attacked, instance, partition, job))
             assert (waiting, len(taken)) == ([], 3)
             used += taken
-        assert len(set(used)) > 55
+        assert len(set(used)) > 30
         assert trap.seen == []
         assert ends >= {"model", "deadline", "redirect", "tool_call", "response_too_large"}
         assert decided(attacked, instance) == expected
@@ -157,20 +160,24 @@ def test_every_decision_is_byte_identical_to_a_run_with_advice_off(
 
 
 def decks(trap):
-    """Every text in every form through both clients; the wire's attacks shared between them."""
-    wire = list(on_the_wire(trap))
-    others = [a for a in attacks(trap) if a.name.startswith(("bare", "beside", "unreadable"))]
-    for half, provider in enumerate(PROVIDERS):
-        rotated = [*(texts := list(barrages())), *texts[: 3 - len(texts) % 2]]
+    """Every text, and an attack of every kind on the wire, through both clients, by threes."""
+    of_kind = {kind_of(attack): attack for attack in attacks(trap) if kind_of(attack) != "in"}
+    slow = [attack for attack in of_kind.values() if attack.slow]
+    quick = [attack for attack in of_kind.values() if not attack.slow]
+    texts = list(barrages())
+    rotated = [*texts, *texts[: 3 - len(texts) % 2]]
+    for provider in PROVIDERS:
         for first in range(0, len(texts), 2):
             yield provider, rotated[first : first + 3]
-        chosen = wire[half::2] + others[half::40]
-        slow = [a for a in chosen if a.slow]
-        quick = [a for a in chosen if not a.slow]
         for part in (slow, quick):
             for first in range(0, len(part), 3):
                 deck = part[first : first + 3]
                 yield provider, deck + [deck[-1]] * (3 - len(deck))
+
+
+def kind_of(attack):
+    """First word of an attack's name; what is large in its own way is a kind of its own."""
+    return attack.name if "fifty" in attack.name else attack.name.partition("-")[0]
 
 
 def ends_of(notes):

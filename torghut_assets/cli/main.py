@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "demo": "torghut_assets.cli.demo:demo",
     "env": "torghut_assets.cli.env:env",
     "handoff": "torghut_assets.cli.handoff:handoff",
+    "kill": "torghut_assets.cli.kill:kill",
     "report": "torghut_assets.cli.report:report",
     "run": "torghut_assets.cli.run:run",
     "session": "torghut_assets.cli.session:session",

@@ -100,6 +100,7 @@ def test_a_rebuilt_leaf_contradicts_the_tree_heads():
         ({"recorded_at": "2026-03-02T12:00:06.5Z"}, Fault.ENTRY_MALFORMED),
         ({"sequence": 7}, Fault.MISPLACED),
         ({"sequence": 0}, Fault.ENTRY_MALFORMED),
+        ({"sequence": 6.0}, Fault.ENTRY_MALFORMED),
         ({"more": 1}, Fault.ENTRY_MALFORMED),
         ({"envelope": {}}, Fault.ENVELOPE_MALFORMED),
     ],

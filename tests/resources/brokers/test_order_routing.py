@@ -103,7 +103,7 @@ def test_a_kill_between_two_orders_stops_the_second(home):
     class KilledMeanwhile(LineBreaks):
         def submit(self, order, at):
             taken = super().submit(order, at)
-            switch._write(None, "while an order was on its way", "kill")
+            switch.write(None, "while an order was on its way")
             return taken
 
     with pytest.raises(OrdersKilledError):

@@ -136,19 +136,9 @@ def read_envelope(payload: bytes, *, location: str) -> Envelope:
     EvidenceRefusedError
         If the bytes are not canonical JSON, or not an envelope.
     """
-    return envelope_of(parse_canonical(payload, location=location), location=location)
-
-
-def envelope_of(data: Any, *, location: str) -> Envelope:
-    """Return the envelope that plain data describe.
-
-    Raises
-    ------
-    EvidenceRefusedError
-        If they describe none.
-    """
+    parse_canonical(payload, location=location)
     try:
-        return Envelope.model_validate_json(canonical_json(data))
+        return Envelope.model_validate_json(payload)
     except ValidationError as error:
         raise EvidenceRefusedError(
             Fault.ENVELOPE_MALFORMED, location=location, detail=first_problem(error)

@@ -6,7 +6,8 @@ position and time are under the tree's root, and the root is under the runner's 
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from functools import cached_property
+from typing import ClassVar, NamedTuple
 
 from pydantic import Field, ValidationError
 
@@ -15,7 +16,6 @@ from torghut_assets.domain.evidence.dsse import (
     TREE_HEAD,
     Envelope,
     Signer,
-    envelope_of,
     read_envelope,
     sealed,
 )
@@ -36,9 +36,9 @@ class LedgerRow(NamedTuple):
 
 
 class _Leaf(Part):
-    """What a row says besides its envelope."""
+    """What a row says."""
 
-    envelope: dict[str, Any]
+    envelope: Envelope
     recorded_at: UtcSecond
     sequence: int = Field(ge=1)
 
@@ -62,7 +62,7 @@ class LedgerEntry:
         """What the statement is about: SHA-256 by name."""
         return self.statement.subjects
 
-    @property
+    @cached_property
     def payload(self) -> bytes:
         """The leaf: what is stored, and hashed into the tree."""
         return canonical_json(
@@ -73,7 +73,7 @@ class LedgerEntry:
             }
         )
 
-    @property
+    @cached_property
     def leaf(self) -> bytes:
         """Hash of the leaf."""
         return leaf_hash(self.payload)
@@ -81,8 +81,7 @@ class LedgerEntry:
     @property
     def row(self) -> LedgerRow:
         """The entry as it is stored."""
-        payload = self.payload
-        return LedgerRow(self.sequence, leaf_hash(payload).hex(), payload)
+        return LedgerRow(self.sequence, self.leaf.hex(), self.payload)
 
 
 def read_ledger_row(row: LedgerRow, *, location: str) -> LedgerEntry:
@@ -102,23 +101,21 @@ def read_ledger_row(row: LedgerRow, *, location: str) -> LedgerEntry:
         )
     data = parse_canonical(row.payload, location=location)
     try:
-        leaf = _Leaf.model_validate_json(canonical_json(data))
+        leaf = _Leaf.model_validate_json(row.payload)
     except ValidationError as error:
-        raise EvidenceRefusedError(
-            Fault.ENTRY_MALFORMED, location=location, detail=first_problem(error)
-        ) from error
-    envelope = envelope_of(leaf.envelope, location=location)
-    entry = LedgerEntry(
-        sequence=leaf.sequence,
-        recorded_at=leaf.recorded_at,
-        envelope=envelope,
-        statement=read_statement(envelope, location=location),
-    )
-    if entry.payload != row.payload:
+        inside = error.errors(include_url=False)[0]["loc"][:1] == ("envelope",)
+        fault = Fault.ENVELOPE_MALFORMED if inside else Fault.ENTRY_MALFORMED
+        raise EvidenceRefusedError(fault, location=location, detail=first_problem(error)) from error
+    if data["recorded_at"] != moment_text(leaf.recorded_at):
         raise EvidenceRefusedError(
             Fault.ENTRY_MALFORMED, location=location, detail="a time in another spelling"
         )
-    return entry
+    return LedgerEntry(
+        sequence=leaf.sequence,
+        recorded_at=leaf.recorded_at,
+        envelope=leaf.envelope,
+        statement=read_statement(leaf.envelope, location=location),
+    )
 
 
 class TreeHead(Record):

@@ -196,9 +196,9 @@ def read_statement(envelope: Envelope, *, location: str) -> Statement:
     EvidenceRefusedError
         If the payload is of another type, not canonical, or no statement of a known kind.
     """
-    data = envelope.statement_data(location=location)
+    envelope.statement_data(location=location)
     try:
-        statement = Statement.model_validate_json(canonical_json(data))
+        statement = Statement.model_validate_json(envelope.payload_bytes)
     except ValidationError as error:
         raise EvidenceRefusedError(
             Fault.STATEMENT_MALFORMED, location=location, detail=first_problem(error)

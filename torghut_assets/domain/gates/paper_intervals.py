@@ -87,12 +87,19 @@ def certainty_equivalent(returns: Floats, risk_aversion: float) -> Floats:
     Morningstar (2021). The Morningstar Rating for Funds, appendix on MRAR, which uses
     gamma = 2. Pratt, J. (1964). Risk aversion in the small and in the large. Econometrica 32.
     """
+    return _sure(np.mean(_disutility(returns, risk_aversion), axis=-1), risk_aversion)
+
+
+def _disutility(returns: Floats, risk_aversion: float) -> Floats:
     if not (returns > -1.0).all():
         raise StatisticsInputError(
             location="returns", found=f"{returns.min():g}", expected="more than -1"
         )
-    utility = np.mean((1.0 + returns) ** -risk_aversion, axis=-1)
-    return np.asarray(utility ** (-1.0 / risk_aversion) - 1.0)
+    return np.asarray((1.0 + returns) ** -risk_aversion)
+
+
+def _sure(mean_disutility: Floats, risk_aversion: float) -> Floats:
+    return np.asarray(mean_disutility ** (-1.0 / risk_aversion) - 1.0)
 
 
 def advantage_interval(
@@ -112,11 +119,11 @@ def advantage_interval(
     value, low, high : float
         The bounds are `None` for one session.
     """
-    both = np.stack([challenger, reference])
-    ours, theirs = certainty_equivalent(both, risk_aversion)
+    felt = _disutility(np.stack([challenger, reference]), risk_aversion)
+    ours, theirs = _sure(felt.mean(axis=1), risk_aversion)
     value = float(ours - theirs)
     if challenger.size < 2:
         return value, None, None
     rows = _draws(challenger.size, how.mean_block_sessions, how.resamples, how.seed)
-    drawn = certainty_equivalent(both[:, rows], risk_aversion)
-    return (value, *_bounds(np.asarray(drawn[0] - drawn[1]), how))
+    one, other = (_sure(side[rows].mean(axis=1), risk_aversion) for side in felt)
+    return (value, *_bounds(one - other, how))

@@ -116,10 +116,16 @@ def _excess(field: str) -> Read:
             weights.append(float(notional.sum()))
         if not totals:
             raise NotYetMeasuredError("no order was filled yet")
-        found = ratio_interval(np.array(totals), np.array(weights), policy.resampling)
-        return Estimate(*found, (f"{len(totals)} sessions with fills",))
+        found = Estimate(*ratio_interval(np.array(totals), np.array(weights), policy.resampling))
+        found = found._replace(details=(f"{len(totals)} sessions with fills",))
+        return _or_too_early(found, len(totals), policy.min_interval_sessions)
 
     return read
+
+
+def _or_too_early(estimate: Estimate, sessions: int, needed: int) -> Estimate:
+    """Take the interval away from an estimate of too few sessions: it concludes nothing."""
+    return estimate if sessions >= needed else estimate._replace(low=None, high=None)
 
 
 def _positive(row: OrderCosts, name: str) -> float:
@@ -218,8 +224,13 @@ def advantage(returns: RegimeReturns, policy: PaperGatePolicy) -> Estimate:
     except StatisticsInputError as error:
         raise UnusableEvidenceError(Problem.IMPOSSIBLE_VALUE, str(error)) from error
     low, high = (None if x is None else x * policy.periods_per_year for x in found[1:])
-    where = f"{returns.challenger.size} sessions, {returns.regime}"
-    return Estimate(found[0] * policy.periods_per_year, low, high, (where,))
+    n = returns.challenger.size
+    estimate = Estimate(
+        found[0] * policy.periods_per_year, low, high, (f"{n} sessions, {returns.regime}",)
+    )
+    in_all = returns.regime == "all"
+    needed = policy.min_interval_sessions if in_all else policy.min_regime_sessions
+    return _or_too_early(estimate, n, needed)
 
 
 def annual_equivalent(returns: Floats, policy: PaperGatePolicy) -> float:
@@ -241,12 +252,13 @@ def _worst_regime(evidence: PaperGateEvidence, policy: PaperGatePolicy) -> Estim
     if not enough:
         raise NotYetMeasuredError(f"no regime has {policy.min_regime_sessions} sessions yet")
     found = [advantage(returns, policy) for returns in enough]
-    return Estimate(
+    worst = Estimate(
         min(estimate.value for estimate in found),
         min((e.low for e in found if e.low is not None), default=None),
         min((e.high for e in found if e.high is not None), default=None),
         tuple(detail for estimate in found for detail in estimate.details),
     )
+    return _or_too_early(worst, len(evidence.window), policy.min_interval_sessions)
 
 
 COUNTS: Final[dict[str, Count]] = {

@@ -165,6 +165,7 @@ class PaperGatePolicy(SourcedRecord):
 
     policy_version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")
     max_window_sessions: int = Field(ge=5, le=2_520)
+    min_interval_sessions: int = Field(ge=2, le=252)
     min_regime_sessions: int = Field(ge=2, le=252)
     risk_aversion: float = Field(gt=0, le=20)
     periods_per_year: int = Field(ge=1, le=366)

@@ -13,10 +13,8 @@ from torghut_assets.domain.backtest.market import market_arrays
 from torghut_assets.domain.backtest.regimes import RegimeLabels, label_regimes
 from torghut_assets.domain.candidates.strategy import BarPanel, Floats
 from torghut_assets.domain.errors import EvidenceContradictionError
+from torghut_assets.domain.orders.corporate_actions import corporate_action
 from torghut_assets.domain.tca.records import SessionConditions, SymbolConditions
-
-_ROUNDING = 5e-4
-"""Half a cent of an adjusted close of 10 USD; the smallest dividends are lost in it."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +89,7 @@ class PanelConditions:
         )
 
     def _price_factors(self, row: int) -> Floats:
-        """Adjustment at a row over that at the symbol's bar before; NaN without either.
-
-        Sources round adjusted closes: a factor within `_ROUNDING` of 1 is 1.
-        """
+        """Price before over the same price on the basis of a row; NaN without a bar before."""
         close, adjusted = self.bars.close, self.bars.adjusted_close
         factors = np.full(self.bars.n_symbols, np.nan)
         for column in range(self.bars.n_symbols):
@@ -103,9 +98,11 @@ class PanelConditions:
                 before -= 1
             if before < 0 or np.isnan(close[row, column]):
                 continue
-            ratio = adjusted[[before, row], column] / close[[before, row], column]
-            factor = float(ratio[1] / ratio[0])
-            factors[column] = 1.0 if abs(factor - 1.0) < _ROUNDING else factor
+            old = float(close[before, column])
+            action = corporate_action(
+                old, float(adjusted[before, column]), close[row, column], adjusted[row, column]
+            )
+            factors[column] = action.split_ratio / (1.0 - action.dividend_usd / old)
         return factors
 
 
