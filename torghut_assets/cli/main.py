@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "run": "torghut_assets.cli.run:run",
     "snapshot": "torghut_assets.cli.snapshot:snapshot",
     "stage": "torghut_assets.cli.stage:stage",
+    "tca": "torghut_assets.cli.tca:tca",
     "trials": "torghut_assets.cli.trials:trials",
     "universe": "torghut_assets.cli.universe:universe",
     "verify-statistics": "torghut_assets.cli.statistics:verify_statistics",
