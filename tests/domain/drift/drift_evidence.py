@@ -1,8 +1,9 @@
-"""Evidence of drift reports that tests change one thing at a time; everything is as it should be."""
+"""Evidence of drift reports in which all is as it should be; tests change one thing of it."""
 
 from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ def facts(n: int) -> tuple[SessionFacts, ...]:
             shortfalls_usd=(3.0,),
             ordered_notional_usd=10_000.0,
         )
-        for i, (before, day) in enumerate(zip(days, days[1:], strict=False))
+        for i, (before, day) in enumerate(pairwise(days))
     )
 
 

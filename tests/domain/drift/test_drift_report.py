@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -39,7 +40,8 @@ def test_a_report_is_the_same_bytes_twice_and_reads_back():
     one, other = report(), report()
     assert one.canonical_bytes() == other.canonical_bytes()
     again = DriftReport.from_canonical_bytes(one.canonical_bytes(), location="test")
-    assert again == one and again.verdict is one.verdict
+    assert again == one
+    assert again.verdict is one.verdict
 
 
 @pytest.mark.parametrize("n", [1, 4, 5, 19, 20, 39, 40])
@@ -261,6 +263,11 @@ _WORSE = st.sampled_from(
 )
 
 
+@lru_cache
+def _verdict_of_all_good(n: int) -> Verdict:
+    return report(evidence(n)).verdict
+
+
 def _worsen(base, kind: str, index: int, size: float):
     """Make one thing worse by `size`, or take it away."""
     session = base.expected[index]
@@ -321,7 +328,7 @@ def _worsen(base, kind: str, index: int, size: float):
 def test_worse_or_missing_evidence_never_improves_the_verdict(n, steps):
     """Three steps per example, each compared with the one before: 5,100 comparisons."""
     now = evidence(n)
-    before = report(now).verdict
+    before = _verdict_of_all_good(n)
     for kind, index, size in steps:
         now = _worsen(now, kind, index % n, size)
         after = report(now).verdict
@@ -382,22 +389,10 @@ def test_a_report_without_a_group_is_refused():
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (
-            b"  - measurement: bar_defects\n",
-            b"  - measurement: bar_defecs\n",
-            "unknown measurement",
-        ),
-        (
-            b"    fail: 0\n    needed_sessions: 1\n    source: By definition; a session",
-            b"    needed_sessions: 1\n    source: By definition; a session",
-            "no limit",
-        ),
+        (b"measurement: bar_defects\n", b"measurement: bar_defecs\n", "unknown measurement"),
+        (b"    fail: 0\n    needed_sessions: 1\n", b"    needed_sessions: 1\n", "no limit"),
         (b"warm_up_sessions: 40", b"warm_up_sessions: 30", "beyond the warm-up"),
-        (
-            b"bound: at_most\n    fail: 0\n",
-            b"bound: at_least\n    fail: 0\n",
-            "it is at_most in count",
-        ),
+        (b"at_most\n    fail: 0\n", b"at_least\n    fail: 0\n", "it is at_most in count"),
         (b"degrade: 0.25\n    abstain: 0.5", b"degrade: 0.6\n    abstain: 0.5", "milder limit"),
         (b"circumstances: [risk_breach]", b"circumstances: [silence]", "exactly one class"),
         (b"circumstances: [risk_breach]", b"circumstances: []", "risk_breach"),
