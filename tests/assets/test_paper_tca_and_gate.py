@@ -1,5 +1,7 @@
 """The assets paper_tca and paper_gate_report on real bars, with made-up orders above them."""
 
+from typing import NamedTuple
+
 import dagster as dg
 import pytest
 import session_examples as paper
@@ -15,9 +17,11 @@ from torghut_assets.checks import tca as tca_checks
 from torghut_assets.cli.instance import instance_of
 from torghut_assets.cli.tca import tca as command
 from torghut_assets.domain.errors import EvidenceError, TooFewObservationsError
+from torghut_assets.domain.gates.paper_policy import parse_paper_gate_policy
 from torghut_assets.domain.gates.paper_records import PaperGateReport
 from torghut_assets.domain.tca.records import PaperTca
 from torghut_assets.domain.verdicts import Verdict
+from torghut_assets.resources.home import Home
 from torghut_assets.resources.lineage import current_record
 from torghut_assets.resources.paper_gate_desk import PaperGateDesk
 from torghut_assets.resources.record_io import RecordIO
@@ -60,10 +64,21 @@ def _fills(day):
     )
 
 
-@pytest.fixture
-def world(home):
-    """An instance in which sessions can be run, and what runs one."""
-    desk, gate_desk = TcaDesk(SessionBars(home)), PaperGateDesk(home)
+class World(NamedTuple):
+    """A home with three sessions, the reports before and after the second one was made up for."""
+
+    home: Home
+    instance: dg.DagsterInstance
+    with_a_gap: PaperGateReport
+    whole: PaperGateReport
+    checks: dict[str, bool]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Run sessions one and three, then two and three."""
+    home = Home.at(tmp_path_factory.mktemp("tca") / "home")
+    home.prepare()
     assets = [
         *policy_assets(home),
         _upstream("paper_deployment", CANDIDATES, lambda _: paper.deployment()),
@@ -77,8 +92,8 @@ def world(home):
     ]
     resources = {
         "home": home,
-        "tca_desk": desk,
-        "paper_gate_desk": gate_desk,
+        "tca_desk": TcaDesk(SessionBars(home)),
+        "paper_gate_desk": PaperGateDesk(home),
         "record_io": RecordIO(
             home.store,
             {name: made.record_type for name, made in ASSETS.items()},
@@ -99,69 +114,72 @@ def world(home):
                 partition_key=partition,
             )
 
-        run(POLICIES)
-        run(["paper_deployment"], paper.CANDIDATE)
-
         def session(day):
             key = dg.MultiPartitionKey({"candidate": paper.CANDIDATE, "session": day})
             names = ["order_intents", "paper_orders", "paper_fills"]
             return run([*names, "paper_tca", "paper_gate_report"], key)
 
-        yield home, instance, session
-
-
-def held(world, model, name, day):
-    home, instance, _ = world
-    return current_record(
-        instance, home.store, model, dg.AssetKey(name), f"{paper.CANDIDATE}|{day}"
-    )
-
-
-def test_sessions_are_measured_on_real_bars_and_judged_over_their_window(world):
-    for day in DAYS:
-        result = world[2](day)
+        run(POLICIES)
+        run(["paper_deployment"], paper.CANDIDATE)
+        session(DAYS[0])
+        session(DAYS[2])
+        gap = _held(home, instance, PaperGateReport, "paper_gate_report", DAYS[2])
+        session(DAYS[1])
+        result = session(DAYS[2])
+        whole = _held(home, instance, PaperGateReport, "paper_gate_report", DAYS[2])
         checks = {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
-        assert checks == {"shortfall_ties": True, "gate3": False}
-    analysis = held(world, PaperTca, "paper_tca", DAYS[0])
+        yield World(home, instance, gap, whole, checks)
+
+
+def _held(home, instance, model, name, day):
+    key = dg.AssetKey(name)
+    return current_record(instance, home.store, model, key, f"{paper.CANDIDATE}|{day}")
+
+
+@pytest.fixture(autouse=True)
+def _commands_use_this_home(world, monkeypatch):
+    monkeypatch.setenv("TORGHUT_HOME", str(world.home.root))
+
+
+def test_sessions_are_measured_on_real_bars(world):
+    analysis = _held(world.home, world.instance, PaperTca, "paper_tca", DAYS[0])
     assert analysis.conditions.volatility_regime in {"calm", "normal", "turbulent"}
     assert 0.003 < analysis.conditions.symbols[0].volatility_fraction < 0.05
     assert 1.3 < analysis.orders[0].expected_cost_bps < 20
-    report = held(world, PaperGateReport, "paper_gate_report", DAYS[2])
-    assert [ref.session for ref in report.window] == DAYS
-    assert report.window[0].tca_digest == analysis.digest
-    assert report.verdict is Verdict.INCONCLUSIVE
-    assert report.next_action == "extend_window"
+    assert world.whole.window[0].tca_digest == analysis.digest
+
+
+def test_a_short_window_extends_itself_and_its_check_shows_it(world):
+    assert world.checks == {"shortfall_ties": True, "gate3": False}
+    assert [ref.session for ref in world.whole.window] == DAYS
+    assert world.whole.verdict is Verdict.INCONCLUSIVE
+    assert world.whole.next_action == "extend_window"
 
 
 def test_a_session_that_was_left_out_fails_the_gate(world):
-    for day in (DAYS[0], DAYS[2]):
-        world[2](day)
-    report = held(world, PaperGateReport, "paper_gate_report", DAYS[2])
-    assert report.verdict is Verdict.FAIL
-    assert report.window[1].tca_digest is None
+    assert world.with_a_gap.verdict is Verdict.FAIL
+    assert world.with_a_gap.window[1].tca_digest is None
 
 
 def test_an_altered_session_is_a_missing_one(world):
-    home, _, session = world
-    session(DAYS[0])
-    digest = held(world, PaperTca, "paper_tca", DAYS[0]).digest
+    home, instance = world.home, world.instance
+    digest = _held(home, instance, PaperTca, "paper_tca", DAYS[1]).digest
     path = home.store.verified_path(digest)
+    sound = path.read_bytes()
     path.chmod(0o644)
-    path.write_bytes(path.read_bytes().replace(b'"cancels":0', b'"cancels":9'))
-    other = PaperGateDesk(home)
-    from torghut_assets.domain.gates.paper_policy import parse_paper_gate_policy
-
+    path.write_bytes(sound.replace(b'"cancels":0', b'"cancels":9'))
+    desk = PaperGateDesk(home)
     policy = parse_paper_gate_policy(home.config_path("paper_gate_policy").read_bytes())
-    current = examples.tca(DAYS[1])
-    evidence = other.evidence(world[1], paper.deployment(), current, policy)
-    assert evidence.expected_sessions == (DAYS[1],) or evidence.absent
+    current = examples.tca(DAYS[2])
+    evidence = desk.evidence(instance, paper.deployment(), current, policy)
     with pytest.raises(EvidenceError):
-        other.window(world[1], paper.CANDIDATE, DAYS[0], DAYS[1])
+        desk.window(instance, paper.CANDIDATE, DAYS[0], DAYS[1])
+    path.write_bytes(sound)
+    assert evidence.expected_sessions == tuple(DAYS)
+    assert DAYS[1] in evidence.absent[0]
 
 
-def test_the_report_command_shows_the_window_as_text_and_as_json(world):
-    for day in DAYS[:2]:
-        world[2](day)
+def test_the_report_command_shows_the_window_as_text_and_as_json():
     arguments = ["report", paper.CANDIDATE, "--from", DAYS[0], "--to", DAYS[1]]
     text = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert text.exit_code == 0
@@ -171,23 +189,21 @@ def test_the_report_command_shows_the_window_as_text_and_as_json(world):
     assert '"group": "AAPL"' in as_json.output
 
 
-def test_a_window_without_a_session_is_missing_evidence(world):
+def test_a_window_without_a_session_is_missing_evidence():
     arguments = ["report", paper.CANDIDATE, "--from", "2022-06-01"]
     with pytest.raises(EvidenceError, match="has not been materialized"):
         CliRunner().invoke(command, arguments, catch_exceptions=False)
 
 
-def test_a_proposal_from_two_orders_is_refused_and_writes_nothing(world):
-    home, _, session = world
-    for day in DAYS[:2]:
-        session(day)
+def test_a_proposal_from_three_orders_is_refused_and_writes_nothing(world):
+    before = sorted(world.home.root.rglob("proposals/*"))
     with pytest.raises(TooFewObservationsError):
         CliRunner().invoke(command, ["propose", paper.CANDIDATE], catch_exceptions=False)
-    assert not (home.root / "proposals").exists()
+    assert sorted(world.home.root.rglob("proposals/*")) == before
 
 
 def test_a_proposal_is_written_beside_the_model_in_force(world, monkeypatch):
-    home, _, _ = world
+    home = world.home
     monkeypatch.setattr(PaperGateDesk, "window", lambda *_: tuple(examples.window()))
     before = home.config_path("cost_model").read_bytes()
     result = CliRunner().invoke(command, ["propose", paper.CANDIDATE], catch_exceptions=False)
