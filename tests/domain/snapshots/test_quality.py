@@ -1,5 +1,6 @@
 import datetime as dt
 import itertools
+import tracemalloc
 
 import numpy as np
 import pyarrow as pa
@@ -390,3 +391,19 @@ def test_a_move_is_judged_alike_inside_and_across_pieces(step, at):
     whole = bar_batch("AAA", WEEKDAYS[:N].astype("datetime64[us]"), numbers)
     report = check(whole.slice(0, 20), whole.slice(20))
     assert ("price_jumps" in {f.check for f in report.findings}) == (abs(step - 1.0) > 0.35)
+
+
+def test_memory_does_not_grow_with_the_bars():
+    """Nothing that is kept of a symbol holds on to the arrays of its pieces."""
+    symbols = tuple(f"S{i:02d}" for i in range(40))
+    checker = BarChecker(window(symbols=symbols, frequency="1m"), sessions())
+    times = (WEEKDAYS[:N].astype("datetime64[m]")[:, None] + np.arange(840, 940)).ravel()
+    tracemalloc.start()
+    try:
+        for symbol in symbols:
+            checker.feed(batch(symbol, times, adjusted_close=(slice(N, None), 70.0)))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(times) * 8 * len(symbols) > 1_000_000
+    assert kept < 200_000

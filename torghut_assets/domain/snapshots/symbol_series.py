@@ -170,16 +170,17 @@ class SymbolSeries:
         A corporate action changes the ratio of the two for good. A ratio that is off for one
         bar and then the old one again is a bad price.
         """
+        before = self._last_factors
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             ratio = adjusted / close
-            factors = np.concatenate((self._last_factors, ratio))
-            if _within_a_jump(ratio, *self._last_factors.tolist()):
-                self._last_factors = factors[-2:]
+            # Of four numbers at most: what is kept must not hold on to the whole piece.
+            self._last_factors = np.concatenate((before, ratio[-2:]))[-2:]
+            if _within_a_jump(ratio, *before.tolist()):
                 return
+            factors = np.concatenate((before, ratio))
             came_back = np.abs(factors[2:] / factors[:-2] - 1.0) < _SAME_FACTOR
             was_off = np.abs(factors[1:-1] / factors[:-2] - 1.0) > MAX_JUMP
             spikes = np.flatnonzero(came_back & was_off)
-        self._last_factors = factors[-2:]
         if spikes.size:
             text = f"{self._at(times[spikes[0]])} ends a spike of one close"
             self._log.note("price_jumps", spikes.size, text)
