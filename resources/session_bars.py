@@ -8,7 +8,7 @@ counts as missing: what is missing is never traded on. `known_before` never hold
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +26,12 @@ from torghut_assets.domain.orders.execution import (
 from torghut_assets.domain.orders.policy import PaperPolicy
 from torghut_assets.domain.orders.records import SessionBar
 from torghut_assets.domain.snapshots.calendar import ExchangeSessions, load_sessions
-from torghut_assets.domain.snapshots.quality import SnapshotWindow
 from torghut_assets.domain.snapshots.universes import AlpacaSettings, Universe
 from torghut_assets.resources.clock import utc_now
 from torghut_assets.resources.home import Home
+
+if TYPE_CHECKING:
+    from torghut_assets.domain.snapshots.quality import SnapshotWindow
 
 _FAR: Final = dt.date(2100, 1, 1)
 _EARLIEST: Final = dt.date(1970, 1, 1)
@@ -284,10 +286,12 @@ def panel_digest(panel: BarPanel) -> str:
     return digest.hexdigest
 
 
-def _window(universe: Universe, last: dt.date) -> SnapshotWindow:
+def _window(universe: Universe, last: dt.date) -> "SnapshotWindow":
     first = universe.start or _EARLIEST
     edges = np.array([first, last], dtype="datetime64[D]").astype("datetime64[us]")
     start_us, end_us = edges.astype(np.int64).tolist()
+    from torghut_assets.domain.snapshots.quality import SnapshotWindow
+
     return SnapshotWindow(
         symbols=universe.symbols,
         frequency=universe.frequency,
