@@ -6,7 +6,9 @@ orders and bars give the same fills. An account is one candidate's.
 """
 
 import json
+import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -30,6 +32,7 @@ from torghut_assets.resources.brokers.interface import (
 
 _WAIT_SECONDS: Final = 30.0
 _OPEN: Final = "submitted"
+_SCHEMA_VERSION: Final = 1
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS accounts (
     account TEXT PRIMARY KEY, opening_usd REAL NOT NULL, cash_usd REAL NOT NULL
@@ -53,6 +56,7 @@ CREATE TABLE IF NOT EXISTS sessions (
     account TEXT NOT NULL, session TEXT NOT NULL, activities TEXT NOT NULL, holdings TEXT NOT NULL,
     PRIMARY KEY (account, session)
 ) STRICT;
+PRAGMA user_version = 1;
 """
 
 
@@ -74,6 +78,7 @@ class ReplayBroker:
     def __init__(self, path: Path, account: str, opening_usd: float | None = None) -> None:
         self._path = path
         self._account = account
+        self._mine = threading.local()
         if opening_usd is not None:
             with self._writing() as db:
                 db.execute(
@@ -348,16 +353,26 @@ class ReplayBroker:
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
+        """Give this thread's connection; closing the last one would write the whole log back."""
         try:
-            with closing(
-                sqlite3.connect(self._path, timeout=_WAIT_SECONDS, isolation_level=None)
-            ) as db:
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA synchronous = FULL")
-                db.executescript(_SCHEMA)
-                yield db
+            yield self._connection()
         except sqlite3.DatabaseError as error:
+            self._mine.connection = None
             raise BrokerUnavailableError(broker=self.name, detail=str(error)) from error
+
+    def _connection(self) -> sqlite3.Connection:
+        kept = getattr(self._mine, "connection", None)
+        if kept is not None and kept[0] == os.getpid():  # none of a parent process
+            connection: sqlite3.Connection = kept[1]
+            return connection
+        db = sqlite3.connect(self._path, timeout=_WAIT_SECONDS, isolation_level=None)
+        # a killed process loses nothing; a machine without power may lose the last orders
+        db.execute("PRAGMA synchronous = NORMAL")
+        if db.execute("PRAGMA user_version").fetchone()[0] != _SCHEMA_VERSION:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.executescript(_SCHEMA)
+        self._mine.connection = (os.getpid(), db)
+        return db
 
 
 def replay_accounts(path: Path) -> tuple[str, ...]:

@@ -83,8 +83,8 @@ class BarTape:
         _sorted_by_symbol(self.starts, self.times, "bars")
         columns = {name: getattr(self, name) for name in ("high", "low", "close")}
         for name, column in columns.items():
-            positive_vector(column, f"bars.{name}")
-        non_negative_vector(self.volume, "bars.volume")
+            positive_vector(column, f"bars.{name}", at_least=0)
+        non_negative_vector(self.volume, "bars.volume", at_least=0)
         same_length(times=self.times, volume=self.volume, **columns)  # type: ignore[arg-type]
 
 
@@ -148,10 +148,9 @@ class FillTape:
 
     def __post_init__(self) -> None:
         _integers(fills_order=self.order, fills_times=self.times)
-        if self.order.size:
-            non_negative_vector(self.quantity, "fills.quantity")
-            positive_vector(self.price, "fills.price")
-            vector(self.fee, "fills.fee")
+        non_negative_vector(self.quantity, "fills.quantity", at_least=0)
+        positive_vector(self.price, "fills.price", at_least=0)
+        vector(self.fee, "fills.fee", at_least=0)
         same_length(
             order=self.order,  # type: ignore[arg-type]
             times=self.times,  # type: ignore[arg-type]
