@@ -39,7 +39,7 @@ def warm() -> None:
     """
     import numpy as np
 
-    from torghut_assets.domain.backtest.accounting import warm_up_kernels
+    from torghut_assets.domain.backtest.lane_accounts import warm_up_kernels
     from torghut_assets.domain.backtest.overfit import pbo_cscv
 
     warm_up_kernels()
