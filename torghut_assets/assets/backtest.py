@@ -264,7 +264,7 @@ def reproducibility_manifest(
     with desk.at_work(evidence, purpose="reproducibility_manifest") as work:
         outputs = EvaluationOutputs(home.store, work)
         second_weights = outputs.target_weights()
-        second_run = work.walk_forward()
+        second_run = work.walk_forward(point_by_point=True)
         second_metrics = outputs.backtest_metrics(second_run, second_weights.digest)
         second_stress = outputs.stress_metrics(second_run, second_metrics.digest)
         manifest = ReproducibilityManifest(

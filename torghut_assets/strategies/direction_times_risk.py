@@ -20,6 +20,7 @@ from torghut_assets.strategies.building_blocks import tradable
 Rows = Callable[[Any, int, int], Floats]
 """`rows(key, start, end)` are the rows [start, end) of one factor; NaN where it is undefined."""
 
+_FEWEST_TABLE_BARS: Final = 256
 _TABLE_VALUES: Final = 1 << 20
 """Factors kept at a time, 8 MiB of them."""
 
@@ -57,7 +58,7 @@ class DirectionTimesRisk:
         self._max_gross = float(max_gross)
         self.lane_points, self._blocks = self._layout()
         keys = len(self._inner_keys) + len(self._outer_keys)
-        self._table_bars = max(256, _TABLE_VALUES // (keys * max(1, bars.n_symbols)))
+        self._table_bars = max(_FEWEST_TABLE_BARS, _TABLE_VALUES // (keys * max(1, bars.n_symbols)))
         self._table_start = self._table_end = 0
 
     def decide(self, piece: GridPiece, out: Floats) -> None:

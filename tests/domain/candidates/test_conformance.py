@@ -32,6 +32,7 @@ TESTS = (
     "gross_within_limit",
     "declared_features_suffice",
     "other_points_keep_the_contract",
+    "grid_program_agrees",
 )
 
 

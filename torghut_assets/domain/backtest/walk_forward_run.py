@@ -259,8 +259,8 @@ def _refuse_other_returns(grid_returns: Floats, index: int, by_weights: Floats) 
         bar = int(differ[0])
         raise GridProgramRefusedError(
             location=f"grid program, point {index}, bar {bar}",
-            found=f"a net return of {grid_returns[index, bar]!r}",
-            expected=f"{by_weights[bar]!r}, as target_weights leads to",
+            found=f"a net return of {float(grid_returns[index, bar])!r}",
+            expected=f"{float(by_weights[bar])!r}, as target_weights leads to",
             action="Repair the plugin, or remove its grid_program.",
         )
 

@@ -80,17 +80,3 @@ def lanes_are_complete(lane_points: npt.NDArray[np.int64], n_points: int) -> boo
     """Whether whole blocks hold every point exactly once."""
     asked = np.sort(lane_points[lane_points != NOBODY])
     return lane_points.size % LANES == 0 and np.array_equal(asked, np.arange(n_points))
-
-
-def weights_of_program(program: GridProgram, n_bars: int, n_symbols: int) -> Floats:
-    """All weights of a program at once, for comparison: (n_points, n_bars, n_symbols)."""
-    n_points = int(program.lane_points.max()) + 1
-    weights = np.empty((n_points, n_bars, n_symbols))
-    for block in range(program.lane_points.size // LANES):
-        out = np.empty(n_bars * n_symbols * LANES)
-        program.decide(GridPiece(0, n_bars, block, block + 1), out)
-        lanes = out.reshape(n_bars, n_symbols, LANES)
-        for lane, point in enumerate(program.lane_points[block * LANES :][:LANES].tolist()):
-            if point != NOBODY:
-                weights[point] = lanes[:, :, lane]
-    return weights
