@@ -61,3 +61,77 @@ def test_a_cost_that_eats_everything_ruins_accounts_in_step_too():
         assert net[k].tobytes() == alone.net_return.tobytes()
         assert turnover[k] == sum(alone.turnover.tolist())
     assert net[1].min() == -1.0 < net[0].min()
+
+
+SCENARIOS = [PlainScenario(lag, rate) for lag in (1, 3, 2, 70) for rate in (0.0, 5e-4, 0.01)]
+
+
+@pytest.mark.parametrize("n_scenarios", [1, 3, 8, 12])
+@pytest.mark.parametrize(("n_bars", "n_symbols"), [(80, 5), (33, 1), (65, 700), (2, 3)])
+def test_scenarios_in_step_equal_scenarios_alone_to_the_bit(n_scenarios, n_bars, n_symbols):
+    draw = np.random.default_rng(n_scenarios)
+    returns = draw.normal(0, 0.02, (n_bars, n_symbols))
+    weights = draw.normal(0, 1.0 / n_symbols, (n_bars, n_symbols))
+    found = simulate_scenarios(weights, returns, SCENARIOS[:n_scenarios])
+    for k, scenario in enumerate(SCENARIOS[:n_scenarios]):
+        conditions = Conditions.proportional(returns, scenario.rate)
+        alone = simulate(weights, conditions, AccountRules(lag=scenario.lag))
+        assert found.net_returns[k].tobytes() == alone.net_return.tobytes()
+        assert found.turnover[k] == sum(alone.turnover.tolist())
+
+
+def test_a_scenario_that_ruins_is_computed_by_the_definition():
+    weights = np.array([[0.5], [-3.0], [3.0], [-3.0], [1.0]])
+    returns = np.full((5, 1), 0.01)
+    found = simulate_scenarios(weights, returns, (PlainScenario(1, 0.2), PlainScenario(1, 0.01)))
+    for k, rate in enumerate((0.2, 0.01)):
+        alone = simulate(weights, Conditions.proportional(returns, rate), AccountRules())
+        assert found.net_returns[k].tobytes() == alone.net_return.tobytes()
+        assert (alone.ruin_bar is not None) == (k == 0)
+
+
+def test_scenarios_refuse_what_an_account_refuses():
+    returns = np.zeros((4, 2))
+    with pytest.raises(WeightsRefusedError, match="bar 3, column 0"):
+        simulate_scenarios(
+            np.array([[0, 0], [0, 0], [0, 0], [np.nan, 0]]), returns, [PlainScenario(1, 0.0)]
+        )
+    with pytest.raises(AccountRulesError, match="lag"):
+        simulate_scenarios(np.zeros((4, 2)), returns, [PlainScenario(0, 0.0)])
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_bad_weight_of_accounts_in_step_is_refused_by_place(plain):
+    weights = np.zeros((40, 6))
+    weights[33, 4] = np.inf
+    rules = AccountRules() if plain else AccountRules(max_symbol=0.5)
+    with pytest.raises(WeightsRefusedError, match="bar 33, column 4"):
+        simulate_side_by_side(weights, Conditions.proportional(np.zeros((40, 2)), 0.0), rules)
+
+
+KERNELS = ("run_plain", "run_limited", "_clip", "_cooled", "gather", "gather_delayed")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_compiled_and_interpreted_lanes_agree_to_the_bit(seed, monkeypatch):
+    """Interpreted, the kernels run on NumPy arrays: another evaluation of the same source."""
+    from torghut_assets.domain.backtest import lane_kernel as kernel
+
+    prices, volumes, sigmas, weights, rules, rates = random_world(seed)
+    returns = returns_of(prices)
+    worlds = [
+        (Conditions(returns, volumes, sigmas, rates), rules),
+        (Conditions.proportional(returns, 0.001), AccountRules(lag=2)),
+    ]
+    wide = np.hstack([weights, 0.3 * weights, -weights])
+    compiled = [simulate_side_by_side(wide, *world) for world in worlds]
+    stressed = simulate_scenarios(weights, returns, SCENARIOS[:5])
+    for name in KERNELS:
+        monkeypatch.setattr(kernel, name, getattr(kernel, name).py_func)
+    with np.errstate(all="ignore"):
+        interpreted = [simulate_side_by_side(wide, *world) for world in worlds]
+        again = simulate_scenarios(weights, returns, SCENARIOS[:5])
+    for one, other in zip(compiled, interpreted, strict=True):
+        assert one[0].tobytes() == other[0].tobytes()
+        assert one[1].tobytes() == other[1].tobytes()
+    assert stressed.net_returns.tobytes() == again.net_returns.tobytes()

@@ -247,8 +247,11 @@ def simulate_side_by_side(
                 gather(wide, piece)
                 accounts.advance(piece)
 
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(run, range(threads)))
+    if threads == 1:
+        run(0)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(run, range(threads)))
     try:
         found, ruined = accounts.finished()
     except WeightsRefusedError:
