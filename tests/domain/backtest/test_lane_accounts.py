@@ -8,6 +8,7 @@ from torghut_assets.domain.backtest.accounting import AccountRules, simulate
 from torghut_assets.domain.backtest.costs import Conditions
 from torghut_assets.domain.backtest.errors import AccountRulesError, WeightsRefusedError
 from torghut_assets.domain.backtest.lane_accounts import (
+    LaneReturns,
     PlainScenario,
     is_plain,
     simulate_scenarios,
@@ -109,7 +110,7 @@ def test_a_bad_weight_of_accounts_in_step_is_refused_by_place(plain):
         simulate_side_by_side(weights, Conditions.proportional(np.zeros((40, 2)), 0.0), rules)
 
 
-KERNELS = ("run_plain", "run_limited", "_clip", "_cooled", "gather", "gather_delayed")
+KERNELS = ("run_plain", "run_limited", "_clip", "_cooled", "gather", "gather_delayed", "summarize")
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -126,12 +127,32 @@ def test_compiled_and_interpreted_lanes_agree_to_the_bit(seed, monkeypatch):
     wide = np.hstack([weights, 0.3 * weights, -weights])
     compiled = [simulate_side_by_side(wide, *world) for world in worlds]
     stressed = simulate_scenarios(weights, returns, SCENARIOS[:5])
+    told = stressed.figures(252, 3)
     for name in KERNELS:
         monkeypatch.setattr(kernel, name, getattr(kernel, name).py_func)
     with np.errstate(all="ignore"):
         interpreted = [simulate_side_by_side(wide, *world) for world in worlds]
         again = simulate_scenarios(weights, returns, SCENARIOS[:5])
+        figures = again.figures(252, 3)
     for one, other in zip(compiled, interpreted, strict=True):
         assert one[0].tobytes() == other[0].tobytes()
         assert one[1].tobytes() == other[1].tobytes()
     assert stressed.net_returns.tobytes() == again.net_returns.tobytes()
+    assert [one.tobytes() for one in told] == [one.tobytes() for one in figures]
+
+
+@pytest.mark.parametrize("n_accounts", [1, 8, 19])
+def test_figures_are_the_textbooks(n_accounts):
+    draw = np.random.default_rng(n_accounts)
+    net = draw.normal(0.0005, 0.02, (n_accounts, 300))
+    net[0] = 0.0
+    ratios, drawdowns = LaneReturns(net, np.zeros(n_accounts)).figures(252, 50)
+    assert np.isnan(ratios[0])
+    assert drawdowns[0] == 0.0
+    for k in range(1, n_accounts):
+        used = net[k, 50:]
+        expected = np.sqrt(252.0) * used.mean() / used.std(ddof=1)
+        assert ratios[k] == pytest.approx(expected, rel=1e-12)
+        value = np.concatenate([[1.0], np.cumprod(1.0 + net[k])])
+        worst = max(1.0 - value[t] / value[: t + 1].max() for t in range(len(value)))
+        assert drawdowns[k] == pytest.approx(worst, abs=1e-13)

@@ -22,6 +22,7 @@ from torghut_assets.domain.backtest.accounting import (
 )
 from torghut_assets.domain.backtest.costs import Conditions
 from torghut_assets.domain.backtest.errors import WeightsRefusedError
+from torghut_assets.domain.backtest.series import ROUNDING
 from torghut_assets.domain.candidates.grid_program import LANES, NOBODY, GridPiece, GridProgram
 from torghut_assets.domain.candidates.strategy import Floats
 
@@ -49,6 +50,32 @@ class LaneReturns:
 
     net_returns: Floats
     turnover: Floats
+
+
+    def figures(self, periods_per_year: int, skipped_bars: int = 0) -> tuple[Floats, Floats]:
+        """Annual Sharpe ratios and largest drawdowns, each of shape (n_accounts,).
+
+        Parameters
+        ----------
+        periods_per_year : int
+        skipped_bars : int
+            First bars that the ratio leaves out; at least two must remain.
+
+        Returns
+        -------
+        sharpe_annual, max_drawdown_fraction : ndarray of float64
+            A ratio is NaN where returns do not vary; a drawdown counts the start as a peak.
+        """
+        from torghut_assets.domain.backtest.lane_kernel import summarize
+
+        n_accounts = len(self.net_returns)
+        width = -(-n_accounts // LANES) * LANES
+        sums, drawdowns = np.empty((2, width)), np.empty(width)
+        summarize(self.net_returns, skipped_bars, sums, drawdowns)
+        mean, deviation = sums[0, :n_accounts], np.sqrt(sums[1, :n_accounts])
+        ratio = np.full(n_accounts, np.nan)
+        np.divide(mean, deviation, out=ratio, where=deviation > ROUNDING * np.abs(mean))
+        return ratio * np.sqrt(periods_per_year), drawdowns[:n_accounts]
 
 
 def is_plain(conditions: Conditions, rules: AccountRules) -> bool:
@@ -309,7 +336,7 @@ def warm_up_kernels() -> None:
     simulate(weights, free, AccountRules())
     simulate_side_by_side(weights, free, AccountRules())
     simulate_side_by_side(weights, free, AccountRules(cooldown=1))
-    simulate_scenarios(weights, returns, (PlainScenario(lag=1, rate=0.0),))
+    simulate_scenarios(weights, returns, (PlainScenario(1, 0.0),)).figures(periods_per_year=252)
 
 
 def _eight_scenarios(

@@ -310,3 +310,44 @@ def gather_delayed(weights: Array, lags: Array, member: Array, piece: Piece) -> 
                 at = (place + i) * LANES
                 others = load(piece.targets, at) if j > 0 else fill(0.0)
                 store(piece.targets, at, where(ours, row[i] * decided, others))
+
+
+@compiled
+def summarize(net_returns: Array, skipped: int, sums: Array, drawdowns: Array) -> None:
+    """Mean and variance of returns, and the largest drawdown, of eight accounts at a time.
+
+    Parameters
+    ----------
+    net_returns : ndarray of float64, shape (n_accounts, n_bars)
+    skipped : int
+        First bars that mean and variance leave out; fewer than n_bars - 1.
+    sums : ndarray of float64, shape (2, n_blocks * LANES)
+        Output: mean, and variance with n - 1.
+    drawdowns : ndarray of float64, shape (n_blocks * LANES,)
+        Output: largest loss since a peak, as a fraction; the start counts as a peak.
+    """
+    n_accounts, n_bars = net_returns.shape
+    rows = np.empty(n_bars * LANES)
+    n_used = float(n_bars - skipped)
+    for first in range(0, n_accounts, LANES):
+        for lane in range(LANES):
+            row = net_returns[min(first + lane, n_accounts - 1)]
+            for bar in range(n_bars):
+                rows[bar * LANES + lane] = row[bar]
+        total = fill(0.0)
+        value, peak, worst = fill(1.0), fill(1.0), fill(0.0)
+        for bar in range(n_bars):
+            net = load(rows, bar * LANES)
+            if bar >= skipped:
+                total = total + net
+            value = value * (1.0 + net)
+            peak = where(value > peak, value, peak)
+            lost = 1.0 - value / peak
+            worst = where(lost > worst, lost, worst)
+        mean, squares = total / n_used, fill(0.0)
+        for bar in range(skipped, n_bars):
+            distance = load(rows, bar * LANES) - mean
+            squares = squares + distance * distance
+        store(sums[0], first, mean)
+        store(sums[1], first, squares / (n_used - 1.0))
+        store(drawdowns, first, worst)
