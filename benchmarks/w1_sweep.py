@@ -71,9 +71,8 @@ def ours(bars, returns, grid, cost=COST):
 def point_by_point(bars, returns, grid):
     """Each point by `target_weights`, then `AT_ONCE` accounts in step."""
     reuse_freed_memory()  # as the product does before a grid
-    n_bars, n_symbols = returns.shape
     conditions = Conditions.proportional(returns, COST)
-    net, turnover = np.empty((len(grid), n_bars)), np.empty(len(grid))
+    net, turnover = np.empty((len(grid), len(returns))), np.empty(len(grid))
     points = _points(grid)
     for first in range(0, len(grid), AT_ONCE):
         piece = slice(first, min(first + AT_ONCE, len(grid)))
@@ -150,9 +149,7 @@ def main():
             lambda *_: f"without fees: {agreement}",
             slow_rounds,
         )
-        program = runner.Contender(
-            "torghut, grid program", lambda g=grid: ours(bars, returns, g)
-        )
+        program = runner.Contender("torghut, grid program", lambda g=grid: ours(bars, returns, g))
         results = runner.compare([program, by_point, by_day, by_orders], chosen.rounds)
         notes = [f"{title}, 20 names, 8,313 bars. {runner.machine()}."]
         runner.publish(runner.markdown(f"W1 sweep, {title}", results, notes), chosen.output)
@@ -174,9 +171,7 @@ def publish_growth(chosen):
     lines.append("| ---: | ---: | ---: |")
     for title, (prices, grid) in sizes.items():
         bars, returns = panel(prices), prices.returns
-        seconds = runner.median_seconds(
-            lambda b=bars, r=returns, g=grid: ours(b, r, g), rounds=3
-        )
+        seconds = runner.median_seconds(lambda b=bars, r=returns, g=grid: ours(b, r, g), rounds=3)
         cells = returns.size * len(grid)
         lines.append(f"| {title} | {1e3 * seconds:,.1f} ms | {1e9 * seconds / cells:.2f} ns |")
     runner.publish("\n".join([*lines, "", runner.machine(), ""]), chosen.output)

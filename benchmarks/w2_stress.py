@@ -12,7 +12,7 @@ import numpy as np
 import reference
 import runner
 import workload_data
-from w1_sweep import told, figures
+from w1_sweep import figures, told
 from w1g_accounting import vectorbt_public
 
 from torghut_assets.domain.backtest.accounting import AccountRules, simulate

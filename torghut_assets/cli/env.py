@@ -33,7 +33,7 @@ def env() -> None:
 
 @click.command()
 def warm() -> None:
-    """Compile the simulation kernels once, so that the first run need not.
+    """Compile the simulation and grid kernels once, so that the first run need not.
 
     Exit status: 0.
     """
@@ -41,7 +41,9 @@ def warm() -> None:
 
     from torghut_assets.domain.backtest.lane_accounts import warm_up_kernels
     from torghut_assets.domain.backtest.overfit import pbo_cscv
+    from torghut_assets.strategies.direction_times_risk_kernel import warm_up as warm_up_grid
 
     warm_up_kernels()
+    warm_up_grid()
     pbo_cscv(np.random.default_rng(0).normal(size=(16, 3)), n_blocks=4)
     click.echo("simulation kernels are compiled and cached")

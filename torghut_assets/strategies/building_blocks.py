@@ -227,7 +227,7 @@ def finished_weights(raw: Floats, bars: BarPanel, *, warm_up_bars: int, max_gros
     held[:warm_up_bars] = False
     out = np.where(held, raw, 0.0)
     gross = _row_sums(np.abs(out))
-    out /= np.maximum(1.0, gross / max_gross)[:, np.newaxis]
+    out *= (1.0 / np.maximum(1.0, gross / max_gross))[:, np.newaxis]
     out += 0.0  # negative zeros become zeros
     return out
 

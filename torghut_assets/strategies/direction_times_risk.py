@@ -21,8 +21,8 @@ Rows = Callable[[Any, int, int], Floats]
 """`rows(key, start, end)` are the rows [start, end) of one factor; NaN where it is undefined."""
 
 _FEWEST_TABLE_BARS: Final = 256
-_TABLE_VALUES: Final = 1 << 20
-"""Factors kept at a time, 8 MiB of them."""
+_TABLE_VALUES: Final = 1 << 21
+"""Factors kept at a time, 16 MiB of them."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,9 @@ class DirectionTimesRisk:
     def __init__(
         self, bars: BarPanel, direction: Factor, risk: Factor, *, max_gross: float
     ) -> None:
+        from torghut_assets.strategies.direction_times_risk_kernel import decide
+
+        self._decide = decide
         factors = [direction, risk]
         distinct = [list(dict.fromkeys(factor.keys)) for factor in factors]
         inner = int(len(distinct[1]) > len(distinct[0]))
@@ -63,14 +66,12 @@ class DirectionTimesRisk:
 
     def decide(self, piece: GridPiece, out: Floats) -> None:
         """Fill `out` with the weights of a piece; see `GridProgram`."""
-        from torghut_assets.strategies.direction_times_risk_kernel import decide
-
         if not (self._table_start <= piece.start and piece.end <= self._table_end):
             self._tabulate(piece.start, max(piece.end, piece.start + self._table_bars))
         tables = (self._inner_table, self._outer_table)
         rows = (piece.start - self._table_start, piece.end - self._table_start)
         blocks = self._blocks[piece.first_block : piece.end_block]
-        decide(tables, rows, blocks, self._max_gross, out)
+        self._decide(tables, rows, blocks, self._max_gross, out)
 
     def _layout(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Blocks of eight neighbouring inner keys under one outer key; shape (n_blocks, 2)."""

@@ -48,10 +48,10 @@ def decide(
                 gross = gross + abs(weight)
                 store(out, target + i * LANES, weight)
             scale = gross / max_gross
-            scale = where(scale > 1.0, scale, 1.0)
+            scale = 1.0 / where(scale > 1.0, scale, 1.0)
             for i in range(n_symbols):
                 at = target + i * LANES
-                store(out, at, load(out, at) / scale + 0.0)
+                store(out, at, load(out, at) * scale + 0.0)
 
 
 def warm_up() -> None:

@@ -102,11 +102,14 @@ def test_scenarios_refuse_what_an_account_refuses():
 
 
 @pytest.mark.parametrize("plain", [True, False])
-def test_a_bad_weight_of_accounts_in_step_is_refused_by_place(plain):
+@pytest.mark.parametrize("bar", [0, 33, 37, 39])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_bad_weight_of_accounts_in_step_is_refused_by_place(plain, bar, bad):
+    """Also one that was decided too late to be traded."""
     weights = np.zeros((40, 6))
-    weights[33, 4] = np.inf
-    rules = AccountRules() if plain else AccountRules(max_symbol=0.5)
-    with pytest.raises(WeightsRefusedError, match="bar 33, column 4"):
+    weights[bar, 4] = bad
+    rules = AccountRules(lag=2) if plain else AccountRules(lag=2, max_symbol=0.5)
+    with pytest.raises(WeightsRefusedError, match=f"bar {bar}, column 4"):
         simulate_side_by_side(weights, Conditions.proportional(np.zeros((40, 2)), 0.0), rules)
 
 

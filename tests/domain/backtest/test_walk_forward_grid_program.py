@@ -138,19 +138,34 @@ def test_a_program_that_flatters_a_point_until_it_is_picked_is_refused():
             super().decide(piece, out)
 
     _, fast = both_ways(bars, plan(), lambda true: Prophet(true, 7, None))
-    with pytest.raises(GridProgramRefusedError, match="point 7, bar .* as target_weights leads to"):
+    with pytest.raises(GridProgramRefusedError, match=r"point 7, bar .* as target_weights"):
         fast()
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_weight_that_is_not_finite_is_refused_by_point(bad):
-    def spoil(weights):
-        weights = weights.copy()
-        weights[-1, -1] = bad
-        return weights
+class Spoiled(Changed):
+    """A program that decides one number at one bar, whatever it is."""
 
-    _, fast = both_ways(bars_of(1), plan(), lambda true: Changed(true, 5, spoil))
-    with pytest.raises(WeightsRefusedError, match="account 5"):
+    def decide(self, piece, out):
+        def spoil(weights):
+            changed = weights.copy()
+            changed[self.bar - piece.start, -1] = self.bad
+            return changed
+
+        here = piece.start <= self.bar < piece.end
+        self._change = spoil if here else np.copy
+        super().decide(piece, out)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(("bar", "account"), [(0, "account 5"), (150, "5"), (199, "an account")])
+def test_a_weight_that_is_not_finite_is_refused(bad, bar, account):
+    def spoiled(true):
+        program = Spoiled(true, 5, None)
+        program.bar, program.bad = bar, bad
+        return program
+
+    _, fast = both_ways(bars_of(1), plan(), spoiled)
+    with pytest.raises(WeightsRefusedError, match=account):
         fast()
 
 

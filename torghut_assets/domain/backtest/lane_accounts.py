@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 
-_PIECE_VALUES = 1 << 15
-"""Weights in the buffer at a time, 256 KiB: it stays in the second-level cache."""
+_PIECE_VALUES = 1 << 16
+"""Weights in the buffer at a time, 512 KiB: it stays in the second-level cache."""
 
 _PIECE_BARS = 32
 
@@ -50,7 +50,6 @@ class LaneReturns:
 
     net_returns: Floats
     turnover: Floats
-
 
     def figures(self, periods_per_year: int, skipped_bars: int = 0) -> tuple[Floats, Floats]:
         """Annual Sharpe ratios and largest drawdowns, each of shape (n_accounts,).
@@ -116,7 +115,7 @@ class AccountsInStep:
         self.plain = is_plain(conditions, rules)
         self.net_returns = np.empty((n_accounts, n_bars))
         self.net_returns[:, : rules.lag] = 0.0
-        self._rows, self._rules = rows, rules
+        self._rows, self._kernel = rows, kernel
         self._rates = np.full(LANES, conditions.rates.fixed) if lane_rates is None else lane_rates
         self._market, self._scalars = kernel_inputs(conditions, rules)
         fields = kernel.PLAIN_FIELDS if self.plain else kernel.ALL_FIELDS
@@ -131,14 +130,12 @@ class AccountsInStep:
 
     def advance(self, piece: "Piece") -> None:
         """Trade what was decided in one piece; the pieces of a block must come in their order."""
-        from torghut_assets.domain.backtest import lane_kernel as kernel
-
         if self.plain:
-            kernel.run_plain(
+            self._kernel.run_plain(
                 piece, self._market.returns, self._rates, self._state, self.net_returns, self._rows
             )
         else:
-            kernel.run_limited(
+            self._kernel.run_limited(
                 piece, self._market, self._scalars, self._state, self.net_returns, self._rows
             )
 
@@ -150,25 +147,21 @@ class AccountsInStep:
         WeightsRefusedError
             If some weight was not finite.
         """
-        from torghut_assets.domain.backtest import lane_kernel as kernel
-
+        kernel = self._kernel
         vectors = self._state.reshape(len(self._state), -1, LANES)
         asked = self._rows != NOBODY
         accounts = self._rows[asked]
-        odd = vectors[:, kernel.ODD].ravel()[asked]
-        if np.isnan(odd).any():
-            raise WeightsRefusedError(
-                location=f"target weights of account {int(accounts[np.isnan(odd)].min())}",
-                found="NaN or infinity",
-                expected="finite numbers; 0 where there is no opinion",
-            )
-        turnover = np.empty(accounts.size)
-        turnover[accounts] = vectors[:, kernel.TRADED].ravel()[asked]
-        survived = (vectors[:, kernel.LEAST].ravel() > 0.0) & (
-            vectors[:, kernel.DEAREST].ravel() < 1.0
+        traded, odd, least, dearest = (
+            vectors[:, one].ravel()[asked]
+            for one in (kernel.TRADED, kernel.ODD, kernel.LEAST, kernel.DEAREST)
         )
-        ruined = accounts[~survived[asked]]
-        return LaneReturns(self.net_returns, turnover), sorted(ruined.tolist())
+        ruined = (least <= 0.0) | (dearest >= 1.0)
+        unknown = np.isnan(odd) | ~(np.isfinite(traded) | ruined)
+        if unknown.any():
+            raise _not_finite(int(accounts[unknown].min()))
+        turnover = np.empty(accounts.size)
+        turnover[accounts] = traded
+        return LaneReturns(self.net_returns, turnover), sorted(accounts[ruined].tolist())
 
 
 def run_program(
@@ -211,6 +204,8 @@ def run_program(
             last = min(first + at_once, n_blocks)
             targets = buffer[: (last - first) * (end - start) * width]
             program.decide(GridPiece(start, end, first, last), targets)
+            if end > n_bars - rules.lag and not np.isfinite(targets).all():  # never traded
+                raise _not_finite(None)
             accounts.advance(Piece(targets, rules.lag, start, end, first, last))
         if on_point is not None:
             on_point(n_points * end // n_bars, n_points)
@@ -252,8 +247,9 @@ def simulate_side_by_side(
     n_bars, n_symbols = conditions.returns.shape
     n_accounts = max(1, weights.shape[-1] // n_symbols)
     wide = np.ascontiguousarray(weights, dtype=np.float64)
-    if wide.shape != (n_bars, n_accounts * n_symbols):
-        checked_weights(wide, (n_bars, n_accounts * n_symbols))  # refuses
+    whole = (n_bars, n_accounts * n_symbols)
+    if wide.shape != whole or not np.isfinite(wide[n_bars - rules.lag :]).all():
+        checked_weights(wide, whole)  # refuses; what is traded is checked as it is traded
     n_blocks = -(-n_accounts // LANES)
     rows = np.full(n_blocks * LANES, NOBODY)
     rows[:n_accounts] = np.arange(n_accounts)
@@ -282,7 +278,7 @@ def simulate_side_by_side(
     try:
         found, ruined = accounts.finished()
     except WeightsRefusedError:
-        checked_weights(wide, wide.shape)  # names the bar and the column
+        checked_weights(wide, whole)  # names the bar and the column
         raise
     for account in ruined:
         own = wide[:, account * n_symbols : (account + 1) * n_symbols]
@@ -370,6 +366,15 @@ def _eight_scenarios(
     found.net_returns[first : first + len(scenarios)] = returned.net_returns
     found.turnover[first : first + len(scenarios)] = returned.turnover
     return [first + lane for lane in ruined]
+
+
+def _not_finite(account: int | None) -> WeightsRefusedError:
+    which = "an account" if account is None else f"account {account}"
+    return WeightsRefusedError(
+        location=f"target weights of {which}",
+        found="NaN or infinity",
+        expected="finite numbers; 0 where there is no opinion",
+    )
 
 
 def _alone(

@@ -27,7 +27,8 @@ from torghut_assets.domain.candidates.lanes import (
 
 Array = npt.NDArray[Any]
 
-# Vectors of a block's state, before those per symbol.
+# Vectors of a block's state, before those per symbol. ODD is NaN after a weight that was not
+# finite; under plain rules such a weight shows in TRADED.
 KEPT, GAIN, EQUITY, TRADED, LEAST, DEAREST, ODD = range(7)
 SCALARS = 7
 # Vectors per symbol, each `n_symbols` of them.
@@ -82,7 +83,7 @@ def run_plain(
     for block in range(piece.first_block, piece.end_block):
         own = state[block]
         kept, gain = load(own, KEPT * LANES), load(own, GAIN * LANES)
-        total, odd = load(own, TRADED * LANES), load(own, ODD * LANES)
+        total = load(own, TRADED * LANES)
         least, dearest = load(own, LEAST * LANES), load(own, DEAREST * LANES)
         for decided in range(piece.start, min(piece.end, n_bars - piece.lag)):
             bar = decided + piece.lag
@@ -95,7 +96,6 @@ def run_plain(
             # Order, fill, pay.
             for i in range(n_symbols):
                 goal = load(piece.targets, (place + i) * LANES)
-                odd = odd + goal * 0.0
                 at = (SCALARS + i) * LANES
                 drifted = load(own, at) * (1.0 + earned[i]) * shrink
                 size = abs(goal - drifted)
@@ -119,7 +119,6 @@ def run_plain(
         store(own, KEPT * LANES, kept)
         store(own, GAIN * LANES, gain)
         store(own, TRADED * LANES, total)
-        store(own, ODD * LANES, odd)
         store(own, LEAST * LANES, least)
         store(own, DEAREST * LANES, dearest)
 

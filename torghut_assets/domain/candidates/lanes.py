@@ -8,6 +8,8 @@ Interpreted, the same source runs on NumPy arrays of eight numbers; tests compar
 Import it late: it loads numba.
 """
 
+# ruff: noqa: ARG001, ARG005, PLW0108 - numba fixes the signatures of what it calls
+
 import operator
 from collections.abc import Callable
 from typing import Any, Final
@@ -15,9 +17,14 @@ from typing import Any, Final
 import numba
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import extending
 from numba.core import cgutils, types
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import models, register_model
+
+intrinsic: Callable[[Callable[..., Any]], Any] = extending.intrinsic
+overload: Callable[..., Callable[[Callable[..., Any]], Any]] = extending.overload
+_declared: Any = cgutils.get_or_insert_function
 
 LANES: Final = 8
 """Numbers in one vector; machines with narrower registers use several of them."""
@@ -27,7 +34,7 @@ _BITS = ir.VectorType(ir.IntType(1), LANES)
 _INDEX = ir.VectorType(ir.IntType(32), LANES)
 
 
-class _LanesType(types.Type):  # type: ignore[misc]  # numba has no types
+class _LanesType(types.Type):
     """Compiled type of eight float64, or of eight truth values."""
 
     def __init__(self, name: str) -> None:
@@ -43,15 +50,15 @@ _MASK = _MaskType("LanesMask")
 
 
 @register_model(_LanesType)
-class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+class _LanesModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, _NUMBERS)
+        super().__init__(dmm, fe_type, _NUMBERS)  # type: ignore[no-untyped-call]
 
 
 @register_model(_MaskType)
-class _MaskModel(models.PrimitiveModel):  # type: ignore[misc]
+class _MaskModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, _BITS)
+        super().__init__(dmm, fe_type, _BITS)  # type: ignore[no-untyped-call]
 
 
 def fill(number: float) -> npt.NDArray[Any]:
@@ -61,7 +68,8 @@ def fill(number: float) -> npt.NDArray[Any]:
 
 def load(array: npt.NDArray[Any], start: int) -> npt.NDArray[Any]:
     """Eight numbers of a contiguous array of one dimension, from `start` on; not checked."""
-    return array[start : start + LANES].copy()
+    loaded: npt.NDArray[Any] = array[start : start + LANES].copy()
+    return loaded
 
 
 def store(array: npt.NDArray[Any], start: int, lanes: npt.NDArray[Any]) -> None:
@@ -71,7 +79,8 @@ def store(array: npt.NDArray[Any], start: int, lanes: npt.NDArray[Any]) -> None:
 
 def where(mask: npt.NDArray[Any], yes: Any, no: Any) -> npt.NDArray[Any]:
     """Take `yes` in the lanes that `mask` marks and `no` in the others."""
-    return np.where(mask, yes, no)
+    chosen: npt.NDArray[Any] = np.where(mask, yes, no)
+    return chosen
 
 
 def square_root(lanes: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -102,14 +111,14 @@ def _place(context: Any, builder: Any, signature: Any, values: Any) -> Any:
 _BYTES_OF_A_NUMBER: Final = 8
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def _fill(_: Any, number: Any) -> Any:
     return _LANES(types.float64), lambda context, builder, signature, values: _spread(
         builder, values[0]
     )
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def _load(_: Any, array: Any, start: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         loaded = builder.load(_place(context, builder, signature, values))
@@ -119,7 +128,7 @@ def _load(_: Any, array: Any, start: Any) -> Any:
     return _LANES(array, types.intp), generate
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def _store(_: Any, array: Any, start: Any, lanes: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         stored = builder.store(values[2], _place(context, builder, signature, values))
@@ -129,7 +138,7 @@ def _store(_: Any, array: Any, start: Any, lanes: Any) -> Any:
     return types.none(array, types.intp, _LANES), generate
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def _where(_: Any, mask: Any, yes: Any, no: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         chosen = _vectors(builder, signature.args[1:], values[1:])
@@ -138,22 +147,22 @@ def _where(_: Any, mask: Any, yes: Any, no: Any) -> Any:
     return _LANES(mask, yes, no), generate
 
 
-@overload(fill, strict=False)  # type: ignore[misc]
+@overload(fill, strict=False)
 def _compile_fill(number: Any) -> Any:
     return lambda number: _fill(float(number))
 
 
-@overload(load, strict=False)  # type: ignore[misc]
+@overload(load, strict=False)
 def _compile_load(array: Any, start: Any) -> Any:
     return lambda array, start: _load(array, start)
 
 
-@overload(store, strict=False)  # type: ignore[misc]
+@overload(store, strict=False)
 def _compile_store(array: Any, start: Any, lanes: Any) -> Any:
     return lambda array, start, lanes: _store(array, start, lanes)
 
 
-@overload(where, strict=False)  # type: ignore[misc]
+@overload(where, strict=False)
 def _compile_where(mask: Any, yes: Any, no: Any) -> Any:
     return lambda mask, yes, no: _where(mask, yes, no)
 
@@ -161,11 +170,11 @@ def _compile_where(mask: Any, yes: Any, no: Any) -> Any:
 def _unary(name: str) -> Any:
     """Compile a function of LLVM that works lane by lane."""
 
-    @intrinsic  # type: ignore[misc]
+    @intrinsic
     def of(_: Any, lanes: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             kind = ir.FunctionType(_NUMBERS, [_NUMBERS])
-            return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
+            return builder.call(_declared(builder.module, kind, name), values)
 
         return _LANES(lanes), generate
 
@@ -176,12 +185,12 @@ _absolute = _unary(f"llvm.fabs.v{LANES}f64")
 _root = _unary(f"llvm.sqrt.v{LANES}f64")
 
 
-@overload(abs, strict=False)  # type: ignore[misc]
+@overload(abs, strict=False)
 def _compile_abs(lanes: Any) -> Any:
     return (lambda lanes: _absolute(lanes)) if lanes == _LANES else None
 
 
-@overload(square_root, strict=False)  # type: ignore[misc]
+@overload(square_root, strict=False)
 def _compile_square_root(lanes: Any) -> Any:
     return lambda lanes: _root(lanes)
 
@@ -189,14 +198,14 @@ def _compile_square_root(lanes: Any) -> Any:
 def _binary(operation: Any, result: Any, build: Callable[[Any, Any, Any], Any]) -> None:
     """Compile one operator for two vectors, or for a vector and a number."""
 
-    @intrinsic  # type: ignore[misc]
+    @intrinsic
     def of(_: Any, left: Any, right: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             return build(builder, *_vectors(builder, signature.args, values))
 
         return result(left, right), generate
 
-    @overload(operation, strict=False)  # type: ignore[misc]
+    @overload(operation, strict=False)
     def _compile(left: Any, right: Any) -> Any:
         numbers = {left, right} <= {_LANES, types.float64} and _LANES in (left, right)
         masks = operation in (operator.and_, operator.or_) and left == right == _MASK
