@@ -15,11 +15,8 @@ from w1g_accounting import vectorbt_public
 
 from torghut_assets.domain.backtest.accounting import AccountRules
 from torghut_assets.domain.backtest.costs import Conditions
-from torghut_assets.domain.backtest.lane_accounts import (
-    LaneReturns,
-    run_program,
-    simulate_side_by_side,
-)
+from torghut_assets.domain.backtest.lane_accounts import LaneReturns
+from torghut_assets.domain.backtest.lane_grid import run_program, simulate_side_by_side
 from torghut_assets.domain.backtest.walk_forward_run import reuse_freed_memory
 from torghut_assets.domain.candidates.strategy import BarPanel
 from torghut_assets.strategies.time_series_momentum_v1 import (

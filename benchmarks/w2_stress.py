@@ -17,11 +17,8 @@ from w1g_accounting import vectorbt_public
 
 from torghut_assets.domain.backtest.accounting import AccountRules, simulate
 from torghut_assets.domain.backtest.costs import Conditions
-from torghut_assets.domain.backtest.lane_accounts import (
-    LaneReturns,
-    PlainScenario,
-    simulate_scenarios,
-)
+from torghut_assets.domain.backtest.lane_accounts import LaneReturns
+from torghut_assets.domain.backtest.lane_scenarios import PlainScenario, simulate_scenarios
 
 SCENARIOS = tuple(itertools.product((1, 3), (5e-4, 10e-4, 25e-4, 50e-4)))
 TOLERANCE = {"net": 1e-12, "turnover": 1e-9, "sharpe": 1e-12, "drawdown": 1e-12}

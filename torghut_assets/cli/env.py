@@ -39,7 +39,7 @@ def warm() -> None:
     """
     import numpy as np
 
-    from torghut_assets.domain.backtest.lane_accounts import warm_up_kernels
+    from torghut_assets.domain.backtest.lane_scenarios import warm_up_kernels
     from torghut_assets.domain.backtest.overfit import pbo_cscv
     from torghut_assets.strategies.direction_times_risk_kernel import warm_up as warm_up_grid
 

@@ -12,7 +12,7 @@ import pytest
 
 from torghut_assets.domain.backtest.accounting import AccountRules, simulate
 from torghut_assets.domain.backtest.costs import Conditions, CostRates
-from torghut_assets.domain.backtest.lane_accounts import simulate_side_by_side
+from torghut_assets.domain.backtest.lane_grid import simulate_side_by_side
 
 
 def limited(wanted, rules):

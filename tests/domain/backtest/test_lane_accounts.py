@@ -1,5 +1,7 @@
 """Accounts in step against `simulate`: the same bits, under every rule, in every lane."""
 
+import importlib
+
 import numpy as np
 import pytest
 from test_accounting_differential import random_world, returns_of
@@ -7,13 +9,9 @@ from test_accounting_differential import random_world, returns_of
 from torghut_assets.domain.backtest.accounting import AccountRules, simulate
 from torghut_assets.domain.backtest.costs import Conditions
 from torghut_assets.domain.backtest.errors import AccountRulesError, WeightsRefusedError
-from torghut_assets.domain.backtest.lane_accounts import (
-    LaneReturns,
-    PlainScenario,
-    is_plain,
-    simulate_scenarios,
-    simulate_side_by_side,
-)
+from torghut_assets.domain.backtest.lane_accounts import LaneReturns, is_plain
+from torghut_assets.domain.backtest.lane_grid import simulate_side_by_side
+from torghut_assets.domain.backtest.lane_scenarios import PlainScenario, simulate_scenarios
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -113,14 +111,15 @@ def test_a_bad_weight_of_accounts_in_step_is_refused_by_place(plain, bar, bad):
         simulate_side_by_side(weights, Conditions.proportional(np.zeros((40, 2)), 0.0), rules)
 
 
-KERNELS = ("run_plain", "run_limited", "_clip", "_cooled", "gather", "gather_delayed", "summarize")
+KERNELS = {
+    "lane_kernel": ("run_plain", "run_limited", "_clip", "_cooled"),
+    "lane_rows_kernel": ("gather", "gather_delayed", "summarize"),
+}
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_compiled_and_interpreted_lanes_agree_to_the_bit(seed, monkeypatch):
     """Interpreted, the kernels run on NumPy arrays: another evaluation of the same source."""
-    from torghut_assets.domain.backtest import lane_kernel as kernel
-
     prices, volumes, sigmas, weights, rules, rates = random_world(seed)
     returns = returns_of(prices)
     worlds = [
@@ -131,8 +130,10 @@ def test_compiled_and_interpreted_lanes_agree_to_the_bit(seed, monkeypatch):
     compiled = [simulate_side_by_side(wide, *world) for world in worlds]
     stressed = simulate_scenarios(weights, returns, SCENARIOS[:5])
     told = stressed.figures(252, 3)
-    for name in KERNELS:
-        monkeypatch.setattr(kernel, name, getattr(kernel, name).py_func)
+    for module, names in KERNELS.items():
+        kernel = importlib.import_module(f"torghut_assets.domain.backtest.{module}")
+        for name in names:
+            monkeypatch.setattr(kernel, name, getattr(kernel, name).py_func)
     with np.errstate(all="ignore"):
         interpreted = [simulate_side_by_side(wide, *world) for world in worlds]
         again = simulate_scenarios(weights, returns, SCENARIOS[:5])

@@ -10,7 +10,7 @@ from torghut_assets.domain.backtest.accounting import AccountRules, simulate
 from torghut_assets.domain.backtest.costs import Conditions
 from torghut_assets.domain.backtest.errors import GridProgramRefusedError, WeightsRefusedError
 from torghut_assets.domain.backtest.evaluate import StoredFrames, backtest_metrics
-from torghut_assets.domain.backtest.lane_accounts import run_program
+from torghut_assets.domain.backtest.lane_grid import run_program
 from torghut_assets.domain.backtest.market import market_arrays
 from torghut_assets.domain.backtest.stress import stress_metrics
 from torghut_assets.domain.backtest.walk_forward_run import run_walk_forward

@@ -25,7 +25,7 @@ from torghut_assets.domain.backtest.accounting import (
 from torghut_assets.domain.backtest.costs import Conditions, CostRates, trading_conditions
 from torghut_assets.domain.backtest.errors import GridProgramRefusedError, GridRefusedError
 from torghut_assets.domain.backtest.folds import Fold, walk_forward_folds
-from torghut_assets.domain.backtest.lane_accounts import run_program
+from torghut_assets.domain.backtest.lane_grid import run_program
 from torghut_assets.domain.backtest.market import MarketArrays
 from torghut_assets.domain.backtest.metrics import sharpe_ratios
 from torghut_assets.domain.backtest.records import CostModel, EvaluationSettings, RiskLimits
