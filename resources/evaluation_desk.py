@@ -63,7 +63,7 @@ class OpenEvaluation:
         return self._weights(self.bars, parameters)
 
     def walk_forward(
-        self, on_point: Progress | None = None, *, point_by_point: bool = False
+        self, on_point: Progress | None = None, *, compared_points: int = 0
     ) -> "WalkForwardRun":
         """Evaluate the whole parameter grid on the bars before the final holdout.
 
@@ -71,10 +71,11 @@ class OpenEvaluation:
         ----------
         on_point : callable, optional
             Told `(points done, points in all)`.
-        point_by_point : bool
-            Ask `target_weights` for every point, also if the plugin offers a program for its grid.
+        compared_points : int
+            If the plugin offers a program for its grid: so many points, spread evenly, must have
+            the same returns by `target_weights`, besides the declared and the picked ones.
         """
-        return self._run(self.bars, on_point, point_by_point)
+        return self._run(self.bars, on_point, compared_points)
 
     def look_at_holdout(self, chosen: Mapping[str, ParameterValue], since_bar: int) -> HoldoutLook:
         """Open the family's final holdout and trade the parameters last chosen through it.
@@ -136,11 +137,12 @@ class OpenEvaluation:
         return Examinee(self._plugin.strategy, parameters).weights(bars, where=where)
 
     def _run(
-        self, bars: BarPanel, on_point: Progress | None, point_by_point: bool
+        self, bars: BarPanel, on_point: Progress | None, compared_points: int
     ) -> "WalkForwardRun":
         from torghut_assets.domain.backtest.market import market_arrays
         from torghut_assets.domain.backtest.walk_forward_run import (
             EvaluationPlan,
+            GridShortcut,
             Point,
             run_walk_forward,
         )
@@ -162,13 +164,12 @@ class OpenEvaluation:
             warm_up_bars=max(strategy.warm_up_bars(model) for model in grid.models),
         )
         market = market_arrays(bars, evidence.cost_model.volatility_window_bars)
-        program = None
-        if not point_by_point:
-            program = guarded(
-                lambda: offered_program(strategy, bars.read_only(), grid.models),
-                location=f"grid program of strategy {strategy.name}",
-            )
-        return run_walk_forward(market, grid.points, weights_of, plan, on_point, program)
+        program = guarded(
+            lambda: offered_program(strategy, bars.read_only(), grid.models),
+            location=f"grid program of strategy {strategy.name}",
+        )
+        shortcut = None if program is None else GridShortcut(program, compared_points)
+        return run_walk_forward(market, grid.points, weights_of, plan, on_point, shortcut)
 
 
 class EvaluationDesk:

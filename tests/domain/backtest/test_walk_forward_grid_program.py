@@ -13,7 +13,7 @@ from torghut_assets.domain.backtest.evaluate import StoredFrames, backtest_metri
 from torghut_assets.domain.backtest.lane_grid import run_program
 from torghut_assets.domain.backtest.market import market_arrays
 from torghut_assets.domain.backtest.stress import stress_metrics
-from torghut_assets.domain.backtest.walk_forward_run import run_walk_forward
+from torghut_assets.domain.backtest.walk_forward_run import GridShortcut, run_walk_forward
 from torghut_assets.domain.candidates.grid_program import LANES
 from torghut_assets.strategies.time_series_momentum_v1 import (
     TimeSeriesMomentum,
@@ -34,7 +34,7 @@ def bars_of(seed, n_symbols=4, holes=0.02):
     return bar_panel(random_prices(seed, n_symbols=n_symbols, holes=holes))
 
 
-def both_ways(bars, the_plan, change=None):
+def both_ways(bars, the_plan, change=None, compared=0):
     def weights_of(point):
         return PLUGIN.target_weights(bars, TimeSeriesMomentumParameters.model_validate(point))
 
@@ -44,7 +44,7 @@ def both_ways(bars, the_plan, change=None):
     market = market_arrays(bars, the_plan.cost_model.volatility_window_bars)
     slow = run_walk_forward(market, POINTS, weights_of, the_plan)
     return slow, lambda told=None: run_walk_forward(
-        market, POINTS, weights_of, the_plan, told, program
+        market, POINTS, weights_of, the_plan, told, GridShortcut(program, compared)
     )
 
 
@@ -140,6 +140,25 @@ def test_a_program_that_flatters_a_point_until_it_is_picked_is_refused():
     _, fast = both_ways(bars, plan(), lambda true: Prophet(true, 7, None))
     with pytest.raises(GridProgramRefusedError, match=r"point 7, bar .* as target_weights"):
         fast()
+
+
+def least_picked(run):
+    """A point, not the declared one, that no fold picked."""
+    return next(k for k in range(1, len(POINTS)) if k not in {c.point for c in run.choices})
+
+
+def test_a_point_that_nobody_picks_is_compared_on_request():
+    slow, _ = both_ways(bars_of(1), plan())
+    unseen = least_picked(slow)
+
+    def lazy(true):
+        return Changed(true, unseen, lambda weights: 0.0 * weights)
+
+    _, fast = both_ways(bars_of(1), plan(), lazy)
+    assert not fast().grid_returns[unseen].any()  # seen by the conformance suite alone
+    _, watched = both_ways(bars_of(1), plan(), lazy, compared=500)
+    with pytest.raises(GridProgramRefusedError, match=f"point {unseen}, bar"):
+        watched()
 
 
 class Spoiled(Changed):

@@ -54,6 +54,18 @@ class EvaluationPlan:
 
 
 @dataclass(frozen=True)
+class GridShortcut:
+    """A plugin's program for the grid, and how closely it is watched.
+
+    The declared point and every point that a fold picked are always decided by `target_weights`
+    too, and must have the same returns; so must `compared` further points, spread evenly.
+    """
+
+    program: GridProgram
+    compared: int = 0
+
+
+@dataclass(frozen=True)
 class FoldChoice:
     """The grid point that a fold picked, by index, and its train Sharpe ratio per bar."""
 
@@ -102,7 +114,7 @@ def run_walk_forward(
     weights_of: WeightsOf,
     plan: EvaluationPlan,
     on_point: Progress | None = None,
-    program: GridProgram | None = None,
+    shortcut: GridShortcut | None = None,
 ) -> WalkForwardRun:
     """Evaluate a strategy's parameter grid on one market.
 
@@ -118,7 +130,7 @@ def run_walk_forward(
     plan : EvaluationPlan
     on_point : callable, optional
         Told `(points done, points in all)`, for a progress bar.
-    program : GridProgram, optional
+    shortcut : GridShortcut, optional
         Decides the same points faster; the result is the same without it, to the bit.
 
     Raises
@@ -148,22 +160,25 @@ def run_walk_forward(
     def net_returns(weights: Floats) -> Floats:
         return simulate(weights, conditions, rules, NOTHING_COUNTED).net_return
 
-    if program is None:
+    if shortcut is None:
         grid_returns = np.empty((len(points), market.n_bars))
         grid_returns[0] = declared.net_return
         _simulate_grid(grid_returns, weights_at, net_returns, on_point)
     else:
-        _refuse_lanes(program, len(points))
-        grid = run_program(program, conditions, rules, weights_at, on_point)
+        _refuse_lanes(shortcut.program, len(points))
+        grid = run_program(shortcut.program, conditions, rules, weights_at, on_point)
         grid_returns = grid.net_returns
         _refuse_other_returns(grid_returns, 0, declared.net_return)
+        n_compared = min(len(points), shortcut.compared)
+        for index in np.linspace(0, len(points) - 1, n_compared).astype(np.int64).tolist():
+            _refuse_other_returns(grid_returns, index, net_returns(weights_at(index)))
     choices = tuple(choose(grid_returns, fold) for fold in folds)
 
     def decided(index: int) -> Floats:
         if index == 0:
             return declared_weights
         weights = weights_at(index)
-        if program is not None:
+        if shortcut is not None:
             _refuse_other_returns(grid_returns, index, net_returns(weights))
         return weights
 
