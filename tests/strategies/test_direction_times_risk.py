@@ -18,8 +18,8 @@ from torghut_assets.strategies.time_series_momentum_v1 import (
 N_BARS = 260
 
 
-def panel(seed, n_symbols, n_bars=N_BARS):
-    """Jumps, gaps, standstills of the price and of the close alone, a symbol that starts late."""
+def panel(seed, n_symbols, n_bars=N_BARS, gaps=True):
+    """Jumps, standstills of the price or of the close alone; gaps, a symbol that starts late."""
     draw = np.random.default_rng(seed)
     returns = draw.normal(0.0, 0.02, (n_bars, n_symbols))
     returns[draw.random(returns.shape) < 0.02] *= 20.0
@@ -30,6 +30,7 @@ def panel(seed, n_symbols, n_bars=N_BARS):
     missing = draw.random(price.shape) < 0.05
     missing[:40, 0] = True
     missing[180:240, n_symbols - 1] = True
+    missing &= gaps
     price[missing] = close[missing] = np.nan
     volume = np.where(missing, np.nan, 1e6)
     return BarPanel(
@@ -65,26 +66,28 @@ def expect_the_same(bars, points, max_gross=1.0, step=N_BARS):
     return traded
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 1_000),
     n_symbols=st.sampled_from([1, 2, 5, 9, 23]),
     points=st.lists(POINTS, min_size=1, max_size=20),
     max_gross=st.sampled_from([0.1, 1.0, 3.7]),
     step=st.sampled_from([1, 32, 100, N_BARS]),
+    gaps=st.booleans(),
 )
-def test_any_points_on_any_bars_get_the_same_bits(seed, n_symbols, points, max_gross, step):
-    expect_the_same(panel(seed, n_symbols), points, max_gross, step)
+def test_any_points_on_any_bars_get_the_same_bits(seed, n_symbols, points, max_gross, step, gaps):
+    expect_the_same(panel(seed, n_symbols, gaps=gaps), points, max_gross, step)
 
 
+@pytest.mark.parametrize("gaps", [True, False])
 @pytest.mark.parametrize(("lookbacks", "windows"), [(1, 1), (1, 9), (9, 1), (5, 17), (16, 8)])
-def test_a_product_grid_gets_the_same_bits(lookbacks, windows):
+def test_a_product_grid_gets_the_same_bits(lookbacks, windows, gaps):
     points = [
         TimeSeriesMomentumParameters(lookback_bars=5 + 7 * i, volatility_bars=5 + 5 * j)
         for i in range(lookbacks)
         for j in range(windows)
     ]
-    assert expect_the_same(panel(3, 6), points) > 100 * len(points)
+    assert expect_the_same(panel(3, 6, gaps=gaps), points) > 100 * len(points)
 
 
 def test_points_that_are_equal_are_decided_each():
@@ -92,14 +95,15 @@ def test_points_that_are_equal_are_decided_each():
     assert expect_the_same(panel(4, 3), points) > 0
 
 
-def test_tables_that_hold_few_bars_change_nothing(monkeypatch):
+@pytest.mark.parametrize("gaps", [True, False])
+def test_tables_that_hold_few_bars_change_nothing(gaps, monkeypatch):
     monkeypatch.setattr(direction_times_risk, "_TABLE_VALUES", 1)
     monkeypatch.setattr(direction_times_risk, "_FEWEST_TABLE_BARS", 16)
     points = [
         TimeSeriesMomentumParameters(lookback_bars=5 + i, volatility_bars=30) for i in range(9)
     ]
     for step in (1, 16, 31, 100):
-        assert expect_the_same(panel(5, 4), points, step=step) > 0
+        assert expect_the_same(panel(5, 4, gaps=gaps), points, step=step) > 0
 
 
 def test_pieces_may_come_in_any_order_and_again():
@@ -112,3 +116,17 @@ def test_pieces_may_come_in_any_order_and_again():
         program.decide(GridPiece(start, start + 60, 0, 1), out)
         assert pieces.setdefault(start, out.tobytes()) == out.tobytes()
     assert len(set(pieces.values())) == 4
+
+
+@pytest.mark.parametrize("gaps", [True, False])
+def test_compiled_and_interpreted_kernels_agree_to_the_bit(gaps, monkeypatch):
+    from torghut_assets.strategies import direction_times_risk_kernel as kernel
+
+    points = [
+        TimeSeriesMomentumParameters(lookback_bars=lookback, volatility_bars=23, short_fraction=0.3)
+        for lookback in (7, 30)
+    ]
+    for name in ("decide", "direction_rows", "risk_rows", "_window_sums"):
+        monkeypatch.setattr(kernel, name, getattr(kernel, name).py_func)
+    with np.errstate(invalid="ignore"):
+        assert expect_the_same(panel(8, 3, gaps=gaps), points) > 0

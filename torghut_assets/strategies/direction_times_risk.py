@@ -1,11 +1,11 @@
 """The grid of a strategy that is a direction times a risk unit, decided at once.
 
 Many points of such a grid share a direction (a lookback) or a risk unit (a volatility window),
-so each is computed once, by the same functions that `target_weights` calls. What remains per
-point is compiled: multiply, sum the row's gross, scale it down. That is `finished_weights`,
-operation by operation, so the bits are the same.
+so each is computed once. What remains per point is compiled: multiply, sum the row's gross, scale
+it down. All of it is `building_blocks`, operation by operation, so the bits are the same.
 """
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,8 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from torghut_assets.domain.candidates.grid_program import LANES, NOBODY, GridPiece
-from torghut_assets.domain.candidates.strategy import BarPanel, Floats
-from torghut_assets.strategies.building_blocks import tradable
+from torghut_assets.domain.candidates.strategy import VOLATILITY_FLOOR, BarPanel, Floats
+from torghut_assets.strategies.building_blocks import (
+    BARS_PER_YEAR,
+    risk_units,
+    simple_returns,
+    tradable,
+    trailing_volatility,
+)
 
 Rows = Callable[[Any, int, int], Floats]
 """`rows(key, start, end)` are the rows [start, end) of one factor; NaN where it is undefined."""
@@ -106,6 +112,62 @@ class DirectionTimesRisk:
             outer[place] = _defined(self._outer.rows(key, start, end), held)
         self._inner_table, self._outer_table = inner, outer
         self._table_start, self._table_end = start, end
+
+
+class RiskRows:
+    """Rows of `risk_units(trailing_volatility(price, window), target)`, for a `Factor`.
+
+    Compiled where no return of the rows is missing, else by the building blocks themselves.
+    """
+
+    def __init__(self, price: Floats) -> None:
+        from torghut_assets.strategies.direction_times_risk_kernel import risk_rows
+
+        self._rows = risk_rows
+        self._price = price
+        self._returns = simple_returns(price)
+        self._squares = self._returns * self._returns
+        self._complete = not np.isnan(self._returns[1:]).any()
+
+    def __call__(self, key: tuple[int, float], start: int, end: int) -> Floats:
+        """Rows [start, end) for `key`, the window and the target volatility."""
+        window, target = key
+        first = max(0, start - window)
+        if not self._complete:
+            volatility = trailing_volatility(self._price[first:end], window)
+            return risk_units(volatility, target)[start - first :]
+        rows = np.full((end - start, self._price.shape[1]), np.nan)
+        begin = max(start, window)
+        if begin < end:
+            scale = (
+                BARS_PER_YEAR / (window - 1.0),
+                VOLATILITY_FLOOR * VOLATILITY_FLOOR,
+                target / math.sqrt(self._price.shape[1]),
+            )
+            seen = slice(begin - window + 1, end)
+            out = rows[begin - start :]
+            self._rows(self._returns[seen], self._squares[seen], window, scale, out)
+        return rows
+
+
+class DirectionRows:
+    """Rows of the sign of the price change, shorts scaled, for a `Factor`; compiled."""
+
+    def __init__(self, known: Floats) -> None:
+        from torghut_assets.strategies.direction_times_risk_kernel import direction_rows
+
+        self._rows = direction_rows
+        self._known = np.ascontiguousarray(known)
+
+    def __call__(self, key: tuple[int, float], start: int, end: int) -> Floats:
+        """Rows [start, end) for `key`, the lookback and the size of shorts."""
+        lookback, short_fraction = key
+        rows = np.full((end - start, self._known.shape[1]), np.nan)
+        begin = max(start, lookback)
+        if begin < end:
+            later, earlier = self._known[begin:end], self._known[begin - lookback : end - lookback]
+            self._rows(later, earlier, short_fraction, rows[begin - start :])
+        return rows
 
 
 def _defined(rows: Floats, held: npt.NDArray[np.bool_]) -> Floats:

@@ -30,7 +30,12 @@ from torghut_assets.strategies.building_blocks import (
     scale_shorts,
     trailing_volatility,
 )
-from torghut_assets.strategies.direction_times_risk import DirectionTimesRisk, Factor
+from torghut_assets.strategies.direction_times_risk import (
+    DirectionRows,
+    DirectionTimesRisk,
+    Factor,
+    RiskRows,
+)
 
 
 class TimeSeriesMomentumParameters(StrategyParameters):
@@ -67,8 +72,12 @@ class TimeSeriesMomentum:
     def target_weights(self, bars: BarPanel, parameters: StrategyParameters) -> Floats:
         """Weights of shape (n_bars, n_symbols), fractions of equity."""
         p = TimeSeriesMomentumParameters.of(parameters)
-        raw = _direction(forward_filled(bars.adjusted_close), p.lookback_bars, p.short_fraction)
-        raw *= _risk(bars.adjusted_close, p.volatility_bars, p.target_volatility_fraction)
+        known = forward_filled(bars.adjusted_close)
+        raw = price_changes(known, p.lookback_bars)
+        np.sign(raw, out=raw)
+        scale_shorts(raw, p.short_fraction)
+        volatility = trailing_volatility(bars.adjusted_close, p.volatility_bars)
+        raw *= risk_units(volatility, p.target_volatility_fraction)
         return finished_weights(
             raw, bars, warm_up_bars=self.warm_up_bars(p), max_gross=self.max_gross
         )
@@ -77,36 +86,19 @@ class TimeSeriesMomentum:
         self, bars: BarPanel, points: Sequence[StrategyParameters]
     ) -> DirectionTimesRisk:
         """Return the weights of many points at once, for speed: the bits of `target_weights`."""
-        known, price = forward_filled(bars.adjusted_close), bars.adjusted_close
         grid = [TimeSeriesMomentumParameters.of(point) for point in points]
-
-        def direction(key: tuple[int, float], start: int, end: int) -> Floats:
-            first = max(0, start - key[0])
-            return _direction(known[first:end], *key)[start - first :]
-
-        def risk(key: tuple[int, float], start: int, end: int) -> Floats:
-            first = max(0, start - key[0])
-            return _risk(price[first:end], *key)[start - first :]
-
         return DirectionTimesRisk(
             bars,
-            Factor([(p.lookback_bars, p.short_fraction) for p in grid], direction),
-            Factor([(p.volatility_bars, p.target_volatility_fraction) for p in grid], risk),
+            Factor(
+                [(p.lookback_bars, p.short_fraction) for p in grid],
+                DirectionRows(forward_filled(bars.adjusted_close)),
+            ),
+            Factor(
+                [(p.volatility_bars, p.target_volatility_fraction) for p in grid],
+                RiskRows(bars.adjusted_close),
+            ),
             max_gross=self.max_gross,
         )
-
-
-def _direction(known: Floats, lookback_bars: int, short_fraction: float) -> Floats:
-    """Sign of the price change, with shorts of their size; NaN where there is no change."""
-    signs = price_changes(known, lookback_bars)
-    np.sign(signs, out=signs)
-    scale_shorts(signs, short_fraction)
-    return signs
-
-
-def _risk(price: Floats, volatility_bars: int, target_volatility_fraction: float) -> Floats:
-    """Size of a position that carries its share of the risk."""
-    return risk_units(trailing_volatility(price, volatility_bars), target_volatility_fraction)
 
 
 STRATEGY: Final = TimeSeriesMomentum()
