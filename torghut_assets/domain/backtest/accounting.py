@@ -3,7 +3,8 @@
 Read `simulate` first. Weights decided at the close of bar t trade at the close of bar t + lag.
 The account finances itself: trades are sized on the equity before trading and their cost is
 paid from cash, which earns nothing. Backtest, walk-forward, stress and capacity all come
-through here. docs/numerics-backtest.md has the formulas.
+through here; `lane_grid` and `lane_scenarios` run many such accounts in step, to the same bits.
+docs/numerics-backtest.md has the formulas.
 """
 
 from dataclasses import dataclass, replace

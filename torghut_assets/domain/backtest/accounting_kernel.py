@@ -1,4 +1,4 @@
-"""The one accounting loop, compiled. `accounting` is its only caller and imports it late.
+"""The one accounting loop, compiled: the definition that `lane_kernel` is held to, bit by bit.
 
 Read the loop top to bottom: mark to market, limit the target, order, fill, pay, book. There
 is no reduction in another order than written (no fast-math), so results are the same bits on
