@@ -33,7 +33,7 @@ def env() -> None:
 
 @click.command()
 def warm() -> None:
-    """Compile the simulation and grid kernels once, so that the first run need not.
+    """Compile the simulation kernels once, so that the first run need not.
 
     Exit status: 0.
     """
