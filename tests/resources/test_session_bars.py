@@ -9,7 +9,8 @@ import pytest
 
 from torghut_assets.domain.errors import BadInputError
 from torghut_assets.domain.orders.policy import parse_paper_policy
-from torghut_assets.resources.session_bars import NoBarsYetError, SessionBars, market_digest
+from torghut_assets.resources.session_bars import NoBarsYetError, SessionBars
+from torghut_assets.resources.session_market import market_digest
 
 D = dt.date
 DAYS = ["2021-12-28", "2021-12-29", "2021-12-30", "2021-12-31", "2022-01-03", "2022-01-04"]
@@ -23,7 +24,7 @@ universes:
     source: {kind: folder, path: bars, title: own bars, licence: own}
     start: 2021-12-01
     max_staleness_sessions: 5
-    caveats: []
+    caveats: [Two made-up shares for a test.]
 """
 
 
