@@ -17,7 +17,7 @@ import workload_data
 
 from torghut_assets.domain.backtest.deflation import deflated_sharpe_ratio
 from torghut_assets.domain.backtest.metrics import sharpe_ratios
-from torghut_assets.domain.backtest.overfit import pbo_cscv
+from torghut_assets.domain.backtest.overfit import pbo_cscv, pbo_n_combinations
 from torghut_assets.domain.backtest.resample import stationary_bootstrap_indices
 from torghut_assets.domain.backtest.superior_ability import reality_check_spa
 from torghut_assets.domain.backtest.walk_forward import walk_forward_splits
@@ -67,10 +67,10 @@ def cscv_numpy(returns):
     return {"pbo": np.mean(logits <= 0), "logits": logits}
 
 
-def cscv_phacker(returns):
+def cscv_phacker(returns, n_blocks=BLOCKS):
     from phacker.cscv import cscv as phacker_cscv
 
-    pbo, logits = phacker_cscv(returns[len(returns) % BLOCKS :], BLOCKS)
+    pbo, logits = phacker_cscv(returns[len(returns) % n_blocks :], n_blocks)
     return {"pbo": pbo, "logits": np.asarray(logits)}
 
 
@@ -110,10 +110,10 @@ def deflated_numpy(returns):
     return {"dsr": np.array([normal.cdf(z) for z in (ratio - hurdle) / error])}
 
 
-def superior(returns):
+def superior(returns, count=RESAMPLES, block=MEAN_BLOCK):
     generator = np.random.default_rng(SEED)
-    indices = stationary_bootstrap_indices(len(returns), MEAN_BLOCK, RESAMPLES, generator)
-    found = reality_check_spa(returns, indices, MEAN_BLOCK)
+    indices = stationary_bootstrap_indices(len(returns), block, count, generator)
+    found = reality_check_spa(returns, indices, block)
     return {"rc": found.rc_p, "spa": found.spa_p.consistent, "statistic": found.rc_statistic}
 
 
@@ -123,10 +123,10 @@ def superior_given(returns, indices):
     return {"rc": found.rc_p, "spa": found.spa_p.consistent, "statistic": found.rc_statistic}
 
 
-def superior_holdout(returns):
+def superior_holdout(returns, count=RESAMPLES, block=MEAN_BLOCK):
     from holdout import spa
 
-    options = {"n_bootstrap": RESAMPLES, "block_length": MEAN_BLOCK, "seed": SEED}
+    options = {"n_bootstrap": count, "block_length": block, "seed": SEED}
     check = spa.reality_check(returns, **options)
     test = spa.superior_predictive_ability(returns, **options)
     return {"rc": check.pvalue, "spa": test.consistent, "statistic": check.statistic}
@@ -151,6 +151,58 @@ def sizes_agree(ours, theirs):
             raise AssertionError(f"{name}: {ours[name]} against {theirs[name]}")
     text = ", ".join(f"{name} {ours[name]:.3f} vs {theirs[name]:.3f}" for name in ("rc", "spa"))
     return f"p-values {text}"
+
+
+def least_seconds(call, rounds=3):
+    """Smallest CPU time of a warmed call."""
+    call()
+    times = []
+    for _ in range(rounds):
+        start = runner.cpu_seconds()
+        call()
+        times.append(runner.cpu_seconds() - start)
+    return min(times)
+
+
+def cscv_growth(returns):
+    """W3b by blocks and by columns, ours and phacker's."""
+    n_columns = returns.shape[1]
+    lines = [
+        "| W3b blocks | splits | columns | torghut | phacker (C++) |",
+        "| ---: |" + " ---: |" * 4,
+    ]
+    cases = [(blocks, n_columns) for blocks in (8, 10, 12, 14, 16)]
+    cases += [(BLOCKS, columns) for columns in (10, 100, 300)]
+    for blocks, columns in cases:
+        some = np.ascontiguousarray(returns[:, :: n_columns // columns][:, :columns])
+        ours = least_seconds(lambda b=blocks, r=some: pbo_cscv(r, b))
+        theirs = least_seconds(lambda b=blocks, r=some: cscv_phacker(r, b))
+        splits = pbo_n_combinations(blocks)
+        lines.append(f"| {blocks} | {splits:,} | {columns:,} | {ours:.4f} s | {theirs:.4f} s |")
+    return "\n".join([*lines, ""])
+
+
+def superior_growth(returns, rounds):
+    """W3d by resamples, columns and block length; resamples are drawn in every call."""
+    n_columns = returns.shape[1]
+    lines = [
+        "| W3d resamples | columns | mean block | torghut | holdout-backtest |",
+        "| ---: |" + " ---: |" * 4,
+    ]
+    cases = [(count, n_columns, MEAN_BLOCK) for count in (100, 1000, 5000)]
+    cases += [(RESAMPLES, columns, MEAN_BLOCK) for columns in (10, 100)]
+    cases += [(RESAMPLES, n_columns, block) for block in (1.0, 2.0, 5.0, 50.0)]
+    for count, columns, block in cases:
+        some = np.ascontiguousarray(returns[:, :: n_columns // columns][:, :columns])
+        size = (some, count, block)
+        ours = least_seconds(lambda s=size: superior(*s))
+        # A call of the peer on all columns takes a quarter of a minute per 1,000 resamples.
+        small = count * columns <= RESAMPLES * n_columns // 10
+        theirs = "-"
+        if small:
+            theirs = f"{least_seconds(lambda s=size: superior_holdout(*s), rounds):.2f} s"
+        lines.append(f"| {count:,} | {columns:,} | {block:g} | {ours:.3f} s | {theirs} |")
+    return "\n".join([*lines, ""])
 
 
 def main():
@@ -215,6 +267,10 @@ def main():
             continue
         results = runner.compare(contenders, chosen.rounds)
         runner.publish(runner.markdown(title, results, [f"{runner.machine()}."]), chosen.output)
+    if chosen.growth:
+        runner.publish(f"Smallest CPU time of a call. {runner.machine()}.\n", chosen.output)
+        runner.publish(cscv_growth(returns), chosen.output)
+        runner.publish(superior_growth(returns, chosen.slow_rounds), chosen.output)
 
 
 if __name__ == "__main__":

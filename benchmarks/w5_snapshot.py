@@ -3,8 +3,10 @@
 Each contender reads the same Parquet files, checks schema, nulls, duplicates, order, sanity
 of prices and staleness, digests what it stores and writes Parquet and a manifest. Ours is
 `take_snapshot`, as the asset runs it. It checks more: sessions, window, jumps, coverage.
-Because memory is half of the question, every call is a process of its own; only the call is
-timed, imports before it are not.
+A source that already is the snapshot is linked; the second row has ours write it anew, as the
+peers do. Because memory is half of the question, every call is a process of its own; only the
+call is timed. What each process spends on its imports before that is told below the table:
+ours needs pandas, for the exchange's calendar.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import datetime as dt
 import hashlib
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -24,6 +27,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import runner
 
+SIZES = {"1": 2_000, "10": 20_000, "50": 100_000}
+"""Bars per symbol by millions of rows, for 500 symbols."""
 ROWS_IN_GROUP = 1_000_000
 MINUTES = 390
 AS_OF = dt.date(2022, 12, 28)
@@ -76,6 +81,8 @@ def make_bars(folder, n_symbols, n_bars):
 
 
 def import_torghut(folder, n_symbols):
+    import exchange_calendars  # noqa: F401  # take_snapshot imports it on its first call
+
     from torghut_assets.domain.snapshots.universes import FolderSettings, Universe
     from torghut_assets.resources.artifact_store import ArtifactStore
     from torghut_assets.resources.snapshot_writer import take_snapshot
@@ -96,6 +103,14 @@ def import_torghut(folder, n_symbols):
         manifest = take_snapshot(universe, AS_OF, store, None)
         return manifest.rows
 
+    return call
+
+
+def import_torghut_writing(folder, n_symbols):
+    from torghut_assets.resources.market_data.folder import FolderSource
+
+    call = import_torghut(folder, n_symbols)
+    FolderSource.bar_files = lambda source: ()  # noqa: ARG005  # none may be linked
     return call
 
 
@@ -187,6 +202,7 @@ def _finish(folder, rows, write):
 
 CONTENDERS = {
     "torghut": import_torghut,
+    "torghut, written anew": import_torghut_writing,
     "polars": import_polars,
     "pandera (pandas)": import_pandera,
 }
@@ -194,11 +210,12 @@ CONTENDERS = {
 
 def child(name, folder, n_symbols):
     """Import, then time one call; print it as JSON."""
+    before = runner.cpu_seconds()
     call = CONTENDERS[name](Path(folder), int(n_symbols))
     cpu, wall = runner.cpu_seconds(), time.perf_counter()
     rows = call()
     used = {"wall": time.perf_counter() - wall, "cpu": runner.cpu_seconds() - cpu, "rows": rows}
-    print(json.dumps(used))
+    print(json.dumps({**used, "imports": cpu - before}))
 
 
 def measure(name, folder, n_symbols):
@@ -215,33 +232,23 @@ def measure(name, folder, n_symbols):
     return {**json.loads(text.strip().splitlines()[-1]), "rss": used.ru_maxrss / 1024.0}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--large", action="store_true", help="100,000 bars per symbol: 50 M rows")
-    parser.add_argument("--symbols", type=int, default=500)
-    parser.add_argument("--folder", type=Path, help="where to put some GB; default temporary")
-    parser.add_argument("--output", type=Path)
-    parser.add_argument("--without", action="append", default=[], choices=sorted(CONTENDERS))
-    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
-    if chosen.child:
-        child(*chosen.child)
-        return
-    n_bars = 100_000 if chosen.large else 20_000
-    names = [name for name in CONTENDERS if name not in chosen.without]
-    with tempfile.TemporaryDirectory(dir=chosen.folder) as temporary:
-        folder = Path(temporary)
-        make_bars(folder / "bars", chosen.symbols, n_bars)
-        found = {name: [] for name in names}
-        for _ in range(chosen.rounds):
-            for name in names:
-                found[name].append(measure(name, folder, chosen.symbols))
-                for path in (folder / "store").rglob("*.parquet"):
-                    path.unlink()
+def compare(names, folder, n_symbols, n_bars, rounds):
+    """All contenders over bars made for it, in alternating rounds."""
+    make_bars(folder / "bars", n_symbols, n_bars)
+    found = {name: [] for name in names}
+    for _ in range(rounds):
+        for name in names:
+            found[name].append(measure(name, folder, n_symbols))
+            shutil.rmtree(folder / "store", ignore_errors=True)
+            (folder / "peer.parquet").unlink(missing_ok=True)
     rows = {run["rows"] for runs in found.values() for run in runs}
-    if rows != {chosen.symbols * n_bars}:
+    if rows != {n_symbols * n_bars}:
         raise AssertionError(f"rows differ: {rows}")
+    return found
+
+
+def table(found, what):
+    """One comparison as Markdown."""
     results = [
         runner.Measured(
             name,
@@ -253,10 +260,60 @@ def main():
         )
         for name, runs in found.items()
     ]
-    what = f"{chosen.symbols} symbols x {n_bars:,} one-minute bars"
-    notes = [f"{what}; RSS is the whole process's peak. {runner.machine()}."]
-    runner.publish(runner.markdown("W5 snapshot", results, notes), chosen.output)
-    print(f"median {statistics.median(results[0].wall):.2f} s", file=sys.stderr)
+    imports = ", ".join(
+        f"{name} {statistics.median(run['imports'] for run in runs):.2f} s"
+        for name, runs in found.items()
+    )
+    notes = [
+        f"{what}; RSS is the whole process's peak. {runner.machine()}.",
+        f"CPU of imports before the call: {imports}.",
+    ]
+    return runner.markdown("W5 snapshot", results, notes)
+
+
+def growth_table(measured):
+    """Smallest CPU time and largest memory by millions of rows."""
+    names = list(next(iter(measured.values())))
+    lines = [
+        "### W5 by rows: smallest CPU seconds of a call, peak RSS of its process",
+        "",
+        f"| rows | {' | '.join(names)} |",
+        f"| ---: |{' ---: |' * len(names)}",
+    ]
+    for millions, found in measured.items():
+        cells = [
+            f"{min(run['cpu'] for run in runs):.2f} s, {max(run['rss'] for run in runs):,.0f} MiB"
+            for runs in found.values()
+        ]
+        lines.append(f"| {millions} M | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--large", action="store_true", help="100,000 bars per symbol: 50 M rows")
+    parser.add_argument("--growth", action="store_true", help="1 M, 10 M and 50 M rows")
+    parser.add_argument("--symbols", type=int, default=500)
+    parser.add_argument("--folder", type=Path, help="where to put some GB; default temporary")
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--without", action="append", default=[], choices=sorted(CONTENDERS))
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.child:
+        child(*chosen.child)
+        return
+    names = [name for name in CONTENDERS if name not in chosen.without]
+    sizes = SIZES if chosen.growth else {"50": SIZES["50"]} if chosen.large else {"10": SIZES["10"]}
+    measured = {}
+    for millions, n_bars in sizes.items():
+        with tempfile.TemporaryDirectory(dir=chosen.folder) as temporary:
+            found = compare(names, Path(temporary), chosen.symbols, n_bars, chosen.rounds)
+        measured[millions] = found
+        what = f"{chosen.symbols} symbols x {n_bars:,} one-minute bars"
+        runner.publish(table(found, what), chosen.output)
+    if chosen.growth:
+        runner.publish(growth_table(measured), chosen.output)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ artifact is there whole or not at all. There is no delete and no overwrite.
 """
 
 import os
-import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from torghut_assets.domain.digests import StreamingDigest, is_digest, sha256_hex
 from torghut_assets.domain.errors import (
@@ -19,6 +20,45 @@ from torghut_assets.domain.errors import (
 )
 
 _PIECE = 1 << 20
+_SETTLING_NS = 2_000_000_000
+"""Coarsest step of file times that disks in use have: a write within it may not show."""
+
+
+class DigestedFile(NamedTuple):
+    """A file outside the store as it was when its bytes were digested.
+
+    `found` was read before the first byte. `settled` says that the file had been left alone
+    for so long by then that any later write shows in its times.
+    """
+
+    path: Path
+    digest: str
+    found: os.stat_result
+    settled: bool
+
+    @classmethod
+    def of(cls, path: Path) -> "DigestedFile":
+        """Digest a file."""
+        settled_ns = time.time_ns() - _SETTLING_NS
+        found = path.stat()
+        settled = max(found.st_mtime_ns, found.st_ctime_ns) < settled_ns
+        return cls(path=path, digest=digest_of_file(path), found=found, settled=settled)
+
+    def untouched(self) -> bool:
+        """Whether nothing was written to the file, nor any of its times changed, since."""
+        return (
+            self.settled
+            and self.is_at(self.path)
+            and self.path.stat().st_ctime_ns == self.found.st_ctime_ns
+        )
+
+    def is_at(self, path: Path) -> bool:
+        """Whether `path` is this file by device, inode, size and time of writing."""
+        one, other = self.found, path.stat()
+        return os.path.samestat(one, other) and (one.st_size, one.st_mtime_ns) == (
+            other.st_size,
+            other.st_mtime_ns,
+        )
 
 
 class ArtifactStore:
@@ -95,21 +135,26 @@ class ArtifactStore:
             self._accept(temporary, path)
         return digest
 
-    def link(self, source: Path) -> str:
-        """Store an outside file without re-encoding it; linked where the disk allows.
+    def link(self, source: DigestedFile) -> str:
+        """Store an outside file without re-encoding it and return the digest it has now.
 
-        A hard link shares bytes with the source: if somebody later edits the source in
-        place, reading the artifact refuses by name.
+        Hard-linked where the disk allows, else copied and digested on the way. A link shares
+        bytes with the source: if somebody later edits the source in place, reading the
+        artifact refuses by name. The file is read again only if it may have changed since it
+        was digested.
         """
-        digest = digest_of_file(source)
-        path = self.path_of(digest)
-        if not self._intact(path, digest):
-            with self._temporary() as temporary:
-                temporary.unlink()
-                try:
-                    os.link(source, temporary)
-                except OSError:
-                    shutil.copyfile(source, temporary)
+        with self._temporary() as temporary:
+            temporary.unlink()
+            untouched = source.untouched()  # asked first: a link changes one of the times
+            try:
+                os.link(source.path, temporary)
+            except OSError:
+                digest = _copy_and_digest(source.path, temporary)
+            else:
+                known = untouched and source.is_at(temporary)
+                digest = source.digest if known else digest_of_file(temporary)
+            path = self.path_of(digest)
+            if not _same_file(temporary, path) and not self._intact(path, digest):
                 self._accept(temporary, path)
         return digest
 
@@ -138,6 +183,21 @@ class ArtifactStore:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    """Whether two names are links to the same bytes; nothing need be at `other`."""
+    return other.is_file() and one.samefile(other)
+
+
+def _copy_and_digest(source: Path, target: Path) -> str:
+    """Copy a file piece by piece and return the SHA-256 of what was written."""
+    digest = StreamingDigest()
+    with source.open("rb") as reader, target.open("xb") as writer:
+        while piece := reader.read(_PIECE):
+            digest.update(piece)
+            writer.write(piece)
+    return digest.hexdigest
 
 
 def digest_of_file(path: Path) -> str:

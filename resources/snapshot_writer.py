@@ -27,7 +27,7 @@ from torghut_assets.domain.snapshots.findings import CHECKS
 from torghut_assets.domain.snapshots.quality import BarChecker, QualityReport, SnapshotWindow
 from torghut_assets.domain.snapshots.records import BarFile, SnapshotManifest
 from torghut_assets.domain.snapshots.universes import Universe
-from torghut_assets.resources.artifact_store import ArtifactStore, digest_of_file
+from torghut_assets.resources.artifact_store import ArtifactStore
 from torghut_assets.resources.market_data.bar_parquet import (
     BarFileWriter,
     read_bar_file,
@@ -164,15 +164,14 @@ def _link(
     """Take over files that already are this snapshot; `None` if they are not.
 
     They are if their statistics say so and every check passes on all of their rows. The
-    digest is taken before the rows are checked and again when the file is linked.
+    digest was taken before the rows are checked; linking tells if it still holds.
     """
-    paths = source.bar_files()
-    if not paths or not all(_may_fit(path, window) for path in paths):
+    sources = source.bar_files()
+    if not sources or not all(_may_fit(file.path, window) for file in sources):
         return None
     checker = BarChecker(window, sessions)
-    before = [digest_of_file(path) for path in paths]
-    for path in paths:
-        for batch in read_bar_file(path):
+    for file in sources:
+        for batch in read_bar_file(file.path):
             checker.feed(batch)
             if checker.has_errors:
                 return None
@@ -180,16 +179,16 @@ def _link(
     if not report.usable:
         return None
     files = []
-    for path, digest in zip(paths, before, strict=True):
-        if (linked := store.link(path)) != digest:
+    for file in sources:
+        if (linked := store.link(file)) != file.digest:
             raise BadInputError(
-                location=path.name,
+                location=file.path.name,
                 found=f"sha256 {linked} after its bars were checked",
-                expected=f"{digest} as before",
+                expected=f"{file.digest} as before",
                 action="Something writes to the source; take the snapshot again afterwards.",
             )
-        rows = pq.ParquetFile(path).metadata.num_rows
-        files.append(BarFile(digest=digest, rows=rows, size_bytes=path.stat().st_size))
+        rows = pq.ParquetFile(file.path).metadata.num_rows
+        files.append(BarFile(digest=linked, rows=rows, size_bytes=file.found.st_size))
     return _Stored(tuple(files), report)
 
 

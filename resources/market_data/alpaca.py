@@ -7,7 +7,6 @@ Keys come from `APCA_API_KEY_ID` and `APCA_API_SECRET_KEY`, another address from
 import datetime as dt
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
 
@@ -21,6 +20,7 @@ from torghut_assets.domain.snapshots.quality import SnapshotWindow
 from torghut_assets.domain.snapshots.records import Frequency, SourceDescription
 from torghut_assets.domain.snapshots.schema import bar_batch
 from torghut_assets.domain.snapshots.universes import AlpacaSettings
+from torghut_assets.resources.artifact_store import DigestedFile
 from torghut_assets.resources.market_data.bar_parquet import inside
 
 _NEW_YORK: Final = ZoneInfo("America/New_York")
@@ -92,7 +92,7 @@ class AlpacaSource:
             ),
         )
 
-    def bar_files(self) -> tuple[Path, ...]:
+    def bar_files(self) -> tuple[DigestedFile, ...]:
         """Return nothing: a service has no files."""
         return ()
 

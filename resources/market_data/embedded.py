@@ -12,7 +12,7 @@ from torghut_assets.domain.records import Digest, Part, parse_record
 from torghut_assets.domain.snapshots.errors import SourceUnreadableError
 from torghut_assets.domain.snapshots.quality import SnapshotWindow
 from torghut_assets.domain.snapshots.records import SourceDescription
-from torghut_assets.resources.artifact_store import digest_of_file
+from torghut_assets.resources.artifact_store import DigestedFile
 from torghut_assets.resources.market_data.bar_parquet import inside, read_bar_file
 
 SHIPPED_DATA: Final = Path(torghut_assets.__file__).parent / "data"
@@ -40,6 +40,7 @@ class EmbeddedSource:
     def __init__(self, dataset: str, folder: Path = SHIPPED_DATA) -> None:
         self._dataset = dataset
         self._folder = folder / dataset
+        self._digested: DigestedFile | None = None
 
     @property
     def provenance(self) -> Provenance:
@@ -60,7 +61,8 @@ class EmbeddedSource:
         """Name, licence and caveats; refuses bars that do not hash to their provenance."""
         provenance = self.provenance
         path = self._folder / "bars.parquet"
-        found = digest_of_file(path) if path.is_file() else "no file"
+        self._digested = DigestedFile.of(path) if path.is_file() else None
+        found = self._digested.digest if self._digested is not None else "no file"
         if found != provenance.bars_sha256:
             raise SourceUnreadableError(
                 location=f"embedded dataset {self._dataset}",
@@ -76,9 +78,9 @@ class EmbeddedSource:
             caveats=provenance.caveats,
         )
 
-    def bar_files(self) -> tuple[Path, ...]:
+    def bar_files(self) -> tuple[DigestedFile, ...]:
         """Return the one file."""
-        return (self._folder / "bars.parquet",)
+        return (self._digested or DigestedFile.of(self._folder / "bars.parquet"),)
 
     def batches(self, window: SnapshotWindow) -> Iterator[pa.RecordBatch]:
         """Bars inside the window."""

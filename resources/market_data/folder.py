@@ -20,7 +20,7 @@ from torghut_assets.domain.snapshots.quality import SnapshotWindow
 from torghut_assets.domain.snapshots.records import Frequency, SourceDescription
 from torghut_assets.domain.snapshots.schema import BAR_SCHEMA, NUMBERS, VERSION_KEY
 from torghut_assets.domain.snapshots.universes import FolderSettings
-from torghut_assets.resources.artifact_store import digest_of_file
+from torghut_assets.resources.artifact_store import DigestedFile
 from torghut_assets.resources.market_data.bar_parquet import (
     inside,
     opened,
@@ -40,12 +40,14 @@ class FolderSource:
     def __init__(self, settings: FolderSettings) -> None:
         self._settings = settings
         self._folder = Path(settings.path)
+        self._digested: dict[Path, DigestedFile] = {}
 
     def describe(self, window: SnapshotWindow) -> SourceDescription:  # noqa: ARG002
         """Digest over the names and digests of all files."""
+        self._digested = {path: DigestedFile.of(path) for path in self._files()}
         digests = {
-            path.relative_to(self._folder).as_posix(): digest_of_file(path)
-            for path in self._files()
+            path.relative_to(self._folder).as_posix(): file.digest
+            for path, file in self._digested.items()
         }
         return SourceDescription(
             source_kind="folder",
@@ -55,10 +57,12 @@ class FolderSource:
             caveats=(),
         )
 
-    def bar_files(self) -> tuple[Path, ...]:
+    def bar_files(self) -> tuple[DigestedFile, ...]:
         """Return all files if all are Parquet."""
         files = self._files()
-        return files if all(path.suffix == ".parquet" for path in files) else ()
+        if any(path.suffix != ".parquet" for path in files):
+            return ()
+        return tuple(self._digested.get(path) or DigestedFile.of(path) for path in files)
 
     def batches(self, window: SnapshotWindow) -> Iterator[pa.RecordBatch]:
         """Bars inside the window, in one pass where the files allow it."""

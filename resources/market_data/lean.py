@@ -35,7 +35,7 @@ from torghut_assets.domain.snapshots.quality import SnapshotWindow
 from torghut_assets.domain.snapshots.records import SourceDescription
 from torghut_assets.domain.snapshots.schema import bar_batch
 from torghut_assets.domain.snapshots.universes import LeanSettings
-from torghut_assets.resources.artifact_store import digest_of_file
+from torghut_assets.resources.artifact_store import DigestedFile, digest_of_file
 from torghut_assets.resources.market_data.bar_parquet import inside
 
 _MAX_MEMBER_BYTES: Final = 256 << 20
@@ -87,7 +87,7 @@ class LeanSource:
             caveats=tuple(caveats),
         )
 
-    def bar_files(self) -> tuple[Path, ...]:
+    def bar_files(self) -> tuple[DigestedFile, ...]:
         """Return nothing: zip files are never a snapshot as they are."""
         return ()
 

@@ -1,7 +1,6 @@
 """The one interface behind which every source of bars stands, and how one is opened."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
@@ -14,6 +13,7 @@ from torghut_assets.domain.snapshots.universes import (
     LeanSettings,
     Universe,
 )
+from torghut_assets.resources.artifact_store import DigestedFile
 
 
 class BarSource(Protocol):
@@ -27,8 +27,11 @@ class BarSource(Protocol):
         """Name, licence and digest of what `batches(window)` will read."""
         ...
 
-    def bar_files(self) -> tuple[Path, ...]:
-        """Parquet files that may already be a snapshot, in order; empty if there are none."""
+    def bar_files(self) -> tuple[DigestedFile, ...]:
+        """Parquet files that may already be a snapshot, in order; empty if there are none.
+
+        Each is as it was when `describe` digested it.
+        """
         ...
 
     def batches(self, window: SnapshotWindow) -> Iterator[pa.RecordBatch]:

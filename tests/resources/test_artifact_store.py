@@ -1,5 +1,6 @@
 import os
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,7 +13,8 @@ from torghut_assets.domain.errors import (
     EvidenceDigestMismatchError,
     EvidenceMissingError,
 )
-from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources import artifact_store
+from torghut_assets.resources.artifact_store import ArtifactStore, DigestedFile
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ def test_a_crash_while_writing_leaves_nothing_behind(store):
 def test_an_outside_file_is_linked_not_copied(store, tmp_path):
     source = tmp_path / "bars.parquet"
     source.write_bytes(b"bars")
-    digest = store.link(source)
+    digest = store.link(DigestedFile.of(source))
     assert store.get(digest) == b"bars"
     assert store.path_of(digest).stat().st_ino == source.stat().st_ino
 
@@ -98,10 +100,86 @@ def test_an_outside_file_is_linked_not_copied(store, tmp_path):
 def test_a_linked_file_that_is_edited_in_place_is_refused(store, tmp_path):
     source = tmp_path / "bars.parquet"
     source.write_bytes(b"bars")
-    digest = store.link(source)
+    digest = store.link(DigestedFile.of(source))
     source.write_bytes(b"bats")
     with pytest.raises(EvidenceDigestMismatchError):
         store.get(digest)
+
+
+def left_alone(path, monkeypatch):
+    """Digest a file as if its last write were long ago."""
+    monkeypatch.setattr(artifact_store, "_SETTLING_NS", -10_000_000_000)
+    return DigestedFile.of(path)
+
+
+def digests_taken(monkeypatch):
+    taken = []
+    real = artifact_store.digest_of_file
+    monkeypatch.setattr(artifact_store, "digest_of_file", lambda p: taken.append(p) or real(p))
+    return taken
+
+
+def test_a_file_left_alone_is_digested_once(store, tmp_path, monkeypatch):
+    source = tmp_path / "bars.parquet"
+    source.write_bytes(b"bars")
+    digested = left_alone(source, monkeypatch)
+    taken = digests_taken(monkeypatch)
+    assert store.link(digested) == sha256_hex(b"bars")
+    assert taken == []
+    assert store.link(DigestedFile.of(source)) == sha256_hex(b"bars")
+    assert taken == [source]
+    assert [p.name for p in store.root.rglob("*") if p.is_file()] == [sha256_hex(b"bars")]
+
+
+def test_a_file_written_a_moment_ago_is_digested_again(store, tmp_path, monkeypatch):
+    source = tmp_path / "bars.parquet"
+    source.write_bytes(b"bars")
+    digested = DigestedFile.of(source)
+    taken = digests_taken(monkeypatch)
+    store.link(digested)
+    assert len(taken) == 1
+
+
+@pytest.mark.parametrize("how", ["in place", "same size", "replaced", "time set back"])
+def test_a_file_that_changed_after_its_digest_is_named_by_its_new_bytes(
+    store, tmp_path, monkeypatch, how
+):
+    source = tmp_path / "bars.parquet"
+    source.write_bytes(b"bars")
+    old = source.stat()
+    digested = left_alone(source, monkeypatch)
+    time.sleep(0.05)
+    if how == "replaced":
+        (tmp_path / "new").write_bytes(b"bats")
+        (tmp_path / "new").replace(source)
+    else:
+        source.write_bytes(b"batsman" if how == "in place" else b"bats")
+    if how == "time set back":
+        os.utime(source, ns=(old.st_atime_ns, old.st_mtime_ns))
+    assert store.link(digested) == sha256_hex(source.read_bytes())
+    assert store.link(digested) != digested.digest
+
+
+def test_a_file_on_another_disk_is_copied_and_its_copy_digested(store, tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise OSError(18, "another device")
+
+    source = tmp_path / "bars.parquet"
+    source.write_bytes(b"x" * 2_500_000)
+    digested = left_alone(source, monkeypatch)
+    source.write_bytes(b"y" * 2_500_000)
+    monkeypatch.setattr(os, "link", refuse)
+    assert store.link(digested) == sha256_hex(b"y" * 2_500_000)
+    assert store.get(sha256_hex(b"y" * 2_500_000)) == b"y" * 2_500_000
+
+
+def test_a_torn_artifact_is_replaced_by_a_link(store, tmp_path, monkeypatch):
+    source = tmp_path / "bars.parquet"
+    source.write_bytes(b"bars")
+    torn = store.path_of(sha256_hex(b"bars"))
+    torn.parent.mkdir(parents=True)
+    torn.write_bytes(b"ba")
+    assert store.get(store.link(left_alone(source, monkeypatch))) == b"bars"
 
 
 def test_many_writers_of_the_same_bytes_agree(store):

@@ -322,8 +322,8 @@ def test_a_file_that_cannot_show_its_range_is_encoded_and_not_linked(store, fold
 def test_a_source_that_is_written_to_while_it_is_read_is_refused(tmp_path, folder):
     class SlowStore(ArtifactStore):
         def link(self, source):
-            source.unlink()
-            write(source, bars("AAA", volume=(3, 1.0)))
+            source.path.unlink()
+            write(source.path, bars("AAA", volume=(3, 1.0)))
             return super().link(source)
 
     write(folder / "all.parquet", bars("AAA"))

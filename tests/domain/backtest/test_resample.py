@@ -70,6 +70,29 @@ def test_indices_are_blocks_that_wrap_around(n, block, resamples, seed):
     assert drawn.max() < n
 
 
+def readable_indices(n, block, resamples, generator):
+    """All draws at once, then each resample row by row."""
+    starts = generator.random((resamples, n)) < 1.0 / block
+    starts[:, 0] = True
+    origins = iter(generator.integers(0, n, starts.sum()).tolist())
+    indices = np.empty((resamples, n), dtype=np.int64)
+    for resample in range(resamples):
+        for t in range(n):
+            if starts[resample, t]:
+                indices[resample, t] = next(origins)
+            else:
+                indices[resample, t] = (indices[resample, t - 1] + 1) % n
+    return indices
+
+
+@pytest.mark.parametrize(("n", "block", "resamples"), [(2, 1, 40), (7, 30, 33), (90, 4.5, 16)])
+def test_indices_are_those_of_the_readable_drawing(n, block, resamples):
+    """A seed means the same resamples in every release: evidence depends on them."""
+    drawn = stationary_bootstrap_indices(n, block, resamples, np.random.default_rng(11))
+    expected = readable_indices(n, block, resamples, np.random.default_rng(11))
+    assert np.array_equal(drawn, expected)
+
+
 def test_the_mean_block_is_the_one_asked_for():
     drawn = stationary_bootstrap_indices(5000, 8, 40, np.random.default_rng(0))
     breaks = np.mean(np.diff(drawn, axis=1) % 5000 != 1)

@@ -1,5 +1,6 @@
 import datetime as dt
 import itertools
+import tracemalloc
 
 import numpy as np
 import pyarrow as pa
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from torghut_assets.domain.snapshots import bar_rows, symbol_series
 from torghut_assets.domain.snapshots.calendar import ExchangeSessions
 from torghut_assets.domain.snapshots.findings import CHECKS, FindingLog
 from torghut_assets.domain.snapshots.quality import BarChecker, SnapshotWindow
@@ -346,3 +348,62 @@ def test_findings_come_in_the_order_of_the_checks_and_unknown_checks_are_refused
     with pytest.raises(KeyError):
         log.note("no such check", 1, "")
     assert len(CHECKS) == 26
+
+
+ODD = st.sampled_from([0.0, -1.0, np.nan, np.inf, 1e-300, 1e300, 60.0, 68.0, 75.0, 110.0, 45.0])
+EDITS = st.lists(
+    st.tuples(
+        st.sampled_from(["open", "high", "low", "close", "volume", "adjusted_close"]),
+        st.integers(0, N - 1),
+        st.integers(1, 3),
+        ODD,
+    ),
+    max_size=4,
+)
+
+
+@given(edits=EDITS, cuts=st.sets(st.integers(1, N - 1), max_size=4), order=st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_quick_acceptance_never_hides_a_finding(edits, cuts, order):
+    """Against the same checks with every shortcut closed, cut anywhere."""
+    numbers = bars()
+    for name, row, length, value in edits:
+        numbers[name][row : row + length] = value
+    days = WEEKDAYS[:N].copy()
+    if order:
+        days[[7, 8]] = days[[8, 7]]
+    whole = bar_batch("AAA", days.astype("datetime64[us]"), numbers)
+    edges = [0, *sorted(cuts), N]
+    pieces = [whole.slice(a, b - a) for a, b in itertools.pairwise(edges)]
+    quick = check(*pieces)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bar_rows, "_all_sane", lambda rows: False)
+        patch.setattr(symbol_series, "_within_a_jump", lambda values, *before: False)
+        slow = check(*pieces)
+    assert quick == slow
+
+
+@pytest.mark.parametrize("step", [1.3499, 1.3501, 1 / 1.3499, 0.6499, 0.6501])
+@pytest.mark.parametrize("at", [1, 19, 20, 21])
+def test_a_move_is_judged_alike_inside_and_across_pieces(step, at):
+    numbers = bars()
+    numbers["adjusted_close"] = np.where(np.arange(N) < at, 50.0, 50.0 * step)
+    whole = bar_batch("AAA", WEEKDAYS[:N].astype("datetime64[us]"), numbers)
+    report = check(whole.slice(0, 20), whole.slice(20))
+    assert ("price_jumps" in {f.check for f in report.findings}) == (abs(step - 1.0) > 0.35)
+
+
+def test_memory_does_not_grow_with_the_bars():
+    """Nothing that is kept of a symbol holds on to the arrays of its pieces."""
+    symbols = tuple(f"S{i:02d}" for i in range(40))
+    checker = BarChecker(window(symbols=symbols, frequency="1m"), sessions())
+    times = (WEEKDAYS[:N].astype("datetime64[m]")[:, None] + np.arange(840, 940)).ravel()
+    tracemalloc.start()
+    try:
+        for symbol in symbols:
+            checker.feed(batch(symbol, times, adjusted_close=(slice(N, None), 70.0)))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(times) * 8 * len(symbols) > 1_000_000
+    assert kept < 200_000

@@ -16,6 +16,7 @@ from torghut_assets.domain.backtest.series import (
 )
 from torghut_assets.domain.backtest.statistics_errors import ParameterRangeError
 
+_RESAMPLES_AT_ONCE = 16
 _MIN_FOR_BLOCKS = 9
 """Below it the longest lag that the rule looks at would leave fewer than two products."""
 
@@ -134,12 +135,19 @@ def stationary_bootstrap_indices(
     block = positive_number(mean_block, location="mean_block")
     if block < 1:
         raise ParameterRangeError(location="mean_block", found=block, expected="at least 1")
-    starts = generator.random((count, n)) < 1.0 / block
-    starts[:, 0] = True
-    where = np.flatnonzero(starts)
-    lengths = np.diff(where, append=starts.size)
-    # Each block counts up from its origin; a row of the result is a row of `starts`.
-    offset = generator.integers(0, n, where.size) - where
-    indices = np.arange(starts.size) + np.repeat(offset, lengths)
-    indices[indices >= n] -= n
-    return indices.reshape(count, n)
+    from torghut_assets.domain.backtest import resample_kernel
+
+    # The same numbers as one matrix of all draws would hold, but a piece that stays in cache.
+    draws = np.empty((min(count, _RESAMPLES_AT_ONCE), n))
+    found = []
+    for first in range(0, count, len(draws)):
+        piece = draws[: count - first]
+        generator.random(out=piece)
+        starts = piece < 1.0 / block
+        starts[:, 0] = True
+        found.append(np.flatnonzero(starts) + first * n)
+    where = np.concatenate(found)
+    indices = np.empty((count, n), dtype=np.int64)
+    origins = generator.integers(0, n, where.size)
+    resample_kernel.join_blocks(where, origins, n, indices.reshape(-1))
+    return indices

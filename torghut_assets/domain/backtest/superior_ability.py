@@ -21,12 +21,18 @@ from torghut_assets.domain.backtest.series import (
 )
 from torghut_assets.domain.backtest.statistics_errors import (
     ConstantSeriesError,
+    NonFiniteInputError,
     ParameterRangeError,
     ShapeMismatchError,
 )
 
-_RESAMPLES_AT_ONCE = 128
-_COLUMNS_AT_ONCE = 64
+_RESAMPLES_AT_ONCE = 1024
+_SUM_BITS = 62
+"""A sum of all deviations, in units, stays below this power of two."""
+_LARGEST_EXPONENT = 1000
+"""Of the units in 1; only deviations below 1e-280 have fewer bits than they could have."""
+_NEGLIGIBLE = 45.0
+"""Natural logarithm of a ratio below which a term is lost in float64 for good."""
 _TIED = 1e-12
 """Size relative to the data up to which a resample's statistic ties: it does not exceed."""
 
@@ -82,6 +88,8 @@ def reality_check_spa(
         If the indices do not fit the data.
     ConstantSeriesError
         If a model never differs from its mean: it has no standard error.
+    NonFiniteInputError
+        If a value is missing or infinite, or a sum of squares would be.
 
     References
     ----------
@@ -89,30 +97,36 @@ def reality_check_spa(
     Hansen, P. (2005). A Test for Superior Predictive Ability. J. of Business and Economic
     Statistics 23(4), sections 2-3. Politis, D. and Romano, J. (1994). JASA 89(428).
     """
-    differences = complete_matrix(diff, needed=3, location="diff")
+    differences = np.ascontiguousarray(complete_matrix(diff, needed=3, location="diff"))
     n = differences.shape[0]
     indices = _checked_indices(bootstrap_indices, n)
     block = positive_number(block_size, location="block_size")
     if block < 1:
         raise ParameterRangeError(location="block_size", found=block, expected="at least 1")
+    low, high = np.min(differences, axis=0), np.max(differences, axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.mean(differences, axis=0)
+        reach = np.maximum(high - mean, mean - low)
+        if not np.isfinite(n * np.square(reach)).all():
+            raise NonFiniteInputError(location="diff", found="values whose squares overflow")
     for column in constant_columns(differences):
         raise ConstantSeriesError(location=f"diff, column {column}")
     root = math.sqrt(n)
-    mean = np.mean(differences, axis=0)
-    omega = np.sqrt(stationary_variance(differences - mean, block))
+    omega = np.sqrt(stationary_variance(differences, mean, block))
     rc_statistic = root * float(np.max(mean))
     spa_statistic = max(0.0, root * float(np.max(mean / omega)))
     threshold = -omega * math.sqrt(2.0 * math.log(math.log(n)) / n)
     centres = np.stack([np.maximum(mean, 0.0), np.where(mean >= threshold, mean, 0.0), mean])
-    largest = np.maximum(np.max(differences, axis=0), -np.min(differences, axis=0))
+    largest = np.maximum(high, -low)
     rc_limit = rc_statistic + _TIED * root * float(np.max(largest))
     spa_limit = spa_statistic + _TIED * root * float(np.max(largest / omega))
     exceeded = np.zeros(4, dtype=np.int64)
     for first in range(0, indices.shape[0], _RESAMPLES_AT_ONCE):
-        means = resample_means(differences, indices[first : first + _RESAMPLES_AT_ONCE])
-        exceeded[0] += np.count_nonzero(root * np.max(means - mean, axis=1) > rc_limit)
+        part = indices[first : first + _RESAMPLES_AT_ONCE]
+        shift = resample_shifts(differences, mean, reach, part)
+        exceeded[0] += np.count_nonzero(root * np.max(shift, axis=1) > rc_limit)
         for row, centre in enumerate(centres, start=1):
-            best = np.maximum(root * np.max((means - centre) / omega, axis=1), 0.0)
+            best = np.maximum(root * np.max((shift + (mean - centre)) / omega, axis=1), 0.0)
             exceeded[row] += np.count_nonzero(best > spa_limit)
     share = exceeded / indices.shape[0]
     return RealityCheck(
@@ -125,32 +139,55 @@ def reality_check_spa(
     )
 
 
-def resample_means(values: FloatArray, indices: IntArray) -> FloatArray:
-    """Column means of resampled rows, as one matrix product.
+def resample_shifts(
+    values: FloatArray, mean: FloatArray, reach: FloatArray, indices: IntArray
+) -> FloatArray:
+    """By how much the mean of each resample differs from the mean of all rows.
+
+    Each deviation is rounded to a whole multiple of a power of two that is at most
+    ``reach n / 2**60``, then they are added exactly: beyond the rounding of the difference
+    itself the error is at most half of that, and no bit depends on the order of the rows, on
+    the machine or on its number of threads.
 
     Parameters
     ----------
-    values : ndarray of shape (n_periods, n_models)
+    values : ndarray of shape (n_periods, n_models), C-ordered
+    mean, reach : ndarray of shape (n_models,)
+        What to subtract, and the largest absolute value after that.
     indices : ndarray of shape (n_resamples, n_periods)
 
     Returns
     -------
     ndarray of shape (n_resamples, n_models)
-        How often each row was taken, times the rows, over the number of periods.
     """
-    n = values.shape[0]
-    counts = np.stack([np.bincount(row, minlength=n) for row in indices]).astype(np.float64)
-    means: FloatArray = counts @ values / n
-    return means
+    from torghut_assets.domain.backtest import resample_kernel
+
+    n, n_resamples = values.shape[0], indices.shape[0]
+    room, shape = resample_kernel.room_for_edges(n_resamples, n)
+    gains, losses = np.empty(room, np.uint8), np.empty(room, np.uint8)
+    ends = np.empty(shape, np.int64)
+    filled = resample_kernel.run_edges(indices, gains, losses, ends)
+    if filled < 0:
+        raise ParameterRangeError(
+            location="bootstrap_indices",
+            found=(int(indices.min()), int(indices.max())),
+            expected=f"row numbers in [0, {n})",
+        )
+    exponent = np.minimum(_SUM_BITS - n.bit_length() - np.frexp(reach)[1], _LARGEST_EXPONENT)
+    columns = (values, mean, np.ldexp(1.0, exponent))
+    sums = resample_kernel.edge_sums(columns, gains[:filled], losses[:filled], ends)
+    shifts: FloatArray = np.ldexp(sums / n, -exponent)
+    return shifts
 
 
-def stationary_variance(deviation: FloatArray, block: float) -> FloatArray:
+def stationary_variance(values: FloatArray, mean: FloatArray, block: float) -> FloatArray:
     """Variance of ``sqrt(T) mean`` under the stationary bootstrap, in closed form.
 
     Parameters
     ----------
-    deviation : ndarray of shape (n_periods, n_models)
-        Columns with mean zero.
+    values : ndarray of shape (n_periods, n_models), C-ordered
+    mean : ndarray of shape (n_models,)
+        Mean of each column.
     block : float
         Mean block length; blocks end with probability ``q = 1 / block``.
 
@@ -158,37 +195,29 @@ def stationary_variance(deviation: FloatArray, block: float) -> FloatArray:
     -------
     ndarray of shape (n_models,)
         ``g_0 + 2 sum_i kappa(i) g_i`` with autocovariances ``g_i`` and
-        ``kappa(i) = (1 - i/T)(1-q)^i + (i/T)(1-q)^(T-i)``. Computed as a sum of the circular
-        autocovariances by the Fourier transform, which is the same number.
+        ``kappa(i) = (1 - i/T)(1-q)^i + (i/T)(1-q)^(T-i)``. Computed as
+        ``2 sum_i (1 - i/T)(1-q)^i c_i - c_0`` with circular autocovariances ``c_i``, which is
+        the same number, by recursions in time: their cost does not grow with the block.
 
     References
     ----------
     Politis and Romano (1994), lemma 1.
     """
-    n, n_models = deviation.shape
-    lags = np.arange(n)
-    kernel = (1.0 - lags / n) * (1.0 - 1.0 / block) ** lags
-    # The real part doubles what both signs of a lag share; lag 0 counts once.
-    response = 2.0 * np.fft.rfft(kernel).real - 1.0
-    sides = np.full(response.size, 2.0)
-    sides[0] = 1.0
-    if n % 2 == 0:
-        sides[-1] = 1.0
-    weights = response * sides
-    variance = np.empty(n_models)
-    for first in range(0, n_models, _COLUMNS_AT_ONCE):
-        part = np.ascontiguousarray(deviation[:, first : first + _COLUMNS_AT_ONCE].T)
-        spectrum = np.fft.rfft(part, axis=1)
-        power = spectrum.real**2 + spectrum.imag**2
-        variance[first : first + _COLUMNS_AT_ONCE] = power @ weights / n**2
+    from torghut_assets.domain.backtest import resample_kernel
+
+    n, decay = values.shape[0], 1.0 - 1.0 / block
+    # Older rows weigh less than the last bit of the nearest one.
+    memory = n if decay >= 1.0 else math.ceil(block * (math.log(n) + _NEGLIGIBLE))
+    squares, products = resample_kernel.decayed_products(values, mean, decay, max(0, n - memory))
+    variance: FloatArray = (2.0 * products - squares) / n
     return variance
 
 
 def _checked_indices(bootstrap_indices: ArrayLike, n: int) -> IntArray:
-    """Index sets as integers in [0, n), one row per resample."""
+    """Index sets as integers, one row per resample; their range is checked where they are used."""
     try:
         indices = np.asarray(bootstrap_indices)
-        whole = indices.astype(np.int64)
+        whole = np.ascontiguousarray(indices, dtype=np.int64)
     except (TypeError, ValueError) as error:
         raise ShapeMismatchError(
             location="bootstrap_indices", found="rows of different lengths", expected="a matrix"
@@ -199,10 +228,8 @@ def _checked_indices(bootstrap_indices: ArrayLike, n: int) -> IntArray:
             found=f"shape {indices.shape}",
             expected=f"(n_resamples, {n})",
         )
-    if not np.array_equal(whole, indices) or whole.min() < 0 or whole.max() >= n:
+    if whole is not indices and not np.array_equal(whole, indices):
         raise ParameterRangeError(
-            location="bootstrap_indices",
-            found=(int(whole.min()), int(whole.max())),
-            expected=f"row numbers in [0, {n})",
+            location="bootstrap_indices", found="fractions", expected=f"row numbers in [0, {n})"
         )
     return whole

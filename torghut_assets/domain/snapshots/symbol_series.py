@@ -17,6 +17,8 @@ from torghut_assets.domain.snapshots.records import Frequency
 MAX_JUMP: Final = 0.35
 _SAME_FACTOR: Final = 1e-6
 """Largest move of the adjusted close in one bar that needs no second look, as a fraction."""
+_SURELY: Final = 0.99
+"""Room for rounding in the comparison that spares a division per bar."""
 STALE_RUN: Final = 10
 """Bars with the same close from which a price counts as standing still."""
 MAX_GAP_SHARE: Final = 0.05
@@ -89,8 +91,9 @@ class SymbolSeries:
         self._check_moves(times, rows.adjusted_close[piece])
         self._check_spikes(times, rows.close[piece], rows.adjusted_close[piece])
         self._follow_close(rows.close[piece])
-        empty = np.flatnonzero(rows.volume[piece] == 0.0)
-        if empty.size:
+        volume = rows.volume[piece]
+        if not volume.all():
+            empty = np.flatnonzero(volume == 0.0)
             self._log.note("zero_volume", empty.size, self._at(times[empty[0]]))
         if ordered:
             self._follow_calendar(times)
@@ -132,9 +135,9 @@ class SymbolSeries:
         if off.size:
             self._log.refuse("label_alignment", off.size, self._at(times[off[0]]))
         earlier = times[0] - 1 if self._last_time is None else np.int64(self._last_time)
-        steps = np.diff(times, prepend=earlier)
-        if (steps > 0).all():
+        if earlier < times[0] and (times[1:] > times[:-1]).all():
             return True
+        steps = np.diff(times, prepend=earlier)
         same = np.flatnonzero(steps == 0)
         if same.size:
             self._log.refuse("no_duplicates", same.size, self._at(times[same[0]]))
@@ -152,6 +155,8 @@ class SymbolSeries:
         A split or dividend moves `close` and the ratio `adjusted_close / close` against each
         other, so that `adjusted_close` stays: only its own jump is suspicious.
         """
+        if _within_a_jump(adjusted, self._last_adjusted):
+            return
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             moves = adjusted / np.concatenate(([self._last_adjusted], adjusted[:-1])) - 1.0
             jumps = np.flatnonzero(np.abs(moves) > MAX_JUMP)
@@ -165,12 +170,17 @@ class SymbolSeries:
         A corporate action changes the ratio of the two for good. A ratio that is off for one
         bar and then the old one again is a bad price.
         """
+        before = self._last_factors
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            factors = np.concatenate((self._last_factors, adjusted / close))
+            ratio = adjusted / close
+            # Of four numbers at most: what is kept must not hold on to the whole piece.
+            self._last_factors = np.concatenate((before, ratio[-2:]))[-2:]
+            if _within_a_jump(ratio, *before.tolist()):
+                return
+            factors = np.concatenate((before, ratio))
             came_back = np.abs(factors[2:] / factors[:-2] - 1.0) < _SAME_FACTOR
             was_off = np.abs(factors[1:-1] / factors[:-2] - 1.0) > MAX_JUMP
             spikes = np.flatnonzero(came_back & was_off)
-        self._last_factors = factors[-2:]
         if spikes.size:
             text = f"{self._at(times[spikes[0]])} ends a spike of one close"
             self._log.note("price_jumps", spikes.size, text)
@@ -236,3 +246,14 @@ class SymbolSeries:
             first = self._table.dates[after - count]
             self._gap_example = f"{self.symbol} lacks {first}"
         self._gaps += gaps
+
+
+def _within_a_jump(values: Floats, *before: float) -> bool:
+    """Whether no two of the values, nor of those before them, can be a jump apart.
+
+    Two passes without a division. The answer is no if one of `values` is NaN or not above 0;
+    NaN in `before` means that there is no such value.
+    """
+    known = [value for value in before if not np.isnan(value)]
+    low, high = min(float(values.min()), *known, np.inf), max(float(values.max()), *known, 0.0)
+    return low > 0.0 and high < (1.0 + MAX_JUMP) * _SURELY * low
