@@ -71,6 +71,8 @@ def trial_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[TrialPoli
 def pipeline_config(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[PipelineConfig]:
     """The stages of a candidate's life: contracts, conditions, checkpoints, transitions."""
     return _settled(home, "pipeline", load_pipeline)
+
+
 def order_limits(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[OrderLimits]:
     """What may be sent to a broker: notional, prices, exposure, participation, messages."""
     return _settled(home, "order_limits", parse_order_limits)
