@@ -108,7 +108,7 @@ def test_stress_scenarios_are_the_workloads_definition(prices):
     naive = w2_stress.by_numpy(prices.returns, decided)
     for found in (
         w2_stress.ours(prices.returns, decided),
-        w2_stress.returns_only(prices.returns, decided),
+        w2_stress.full_paths(prices.returns, decided),
     ):
         assert np.abs(found["net"] - naive["net"]).max() <= 1e-12
         assert np.abs(found["turnover"] - naive["turnover"]).max() <= 1e-9

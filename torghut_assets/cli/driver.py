@@ -108,6 +108,15 @@ class Driver:
         """Return the stage where the receipts say that a candidate stands."""
         return stand(self._desk.pipeline, self._desk.of(candidate)).stage
 
+    def was_made(self, asset: str, partition: str) -> bool:
+        """Whether an asset was ever made for a partition."""
+        return newest(self._instance, dg.AssetKey(asset), partition) is not None
+
+    def may_trade(self, candidate: str, session: str) -> bool:
+        """Whether a candidate is deployed, or has traded this session already."""
+        deployed = self._desk.pipeline.stage(self.stands_at(candidate)).deployed
+        return deployed or self.was_made("paper_fills", f"{candidate}|{session}")
+
     def open_session(self, session: str) -> None:
         """Register a session, so that it can be traded."""
         self._instance.add_dynamic_partitions("session", [session])

@@ -176,8 +176,7 @@ def trade(driver: Driver, candidate: str, day: str) -> SessionResult:
     driver.step("deployment", candidate)
     driver.step("session", partition)
     driver.settle_session(candidate, day)
-    rolled_back = driver.stands_at(candidate) == ROLLBACK
-    if rolled_back:
+    if driver.stands_at(candidate) == ROLLBACK:
         driver.step("rollback", partition)
         driver.settle_session(candidate, day)
     fills = driver.require_record(PaperFills, "paper_fills", partition)
@@ -192,9 +191,9 @@ def trade(driver: Driver, candidate: str, day: str) -> SessionResult:
         net_return_fraction=fills.net_return_fraction,
         shortfall_bps=tca.shortfall_bps,
         paper_gate=gate.verdict.value,
-        drift=drift.verdict.value,
+        drift=drift.level.value,
         stands_at=driver.stands_at(candidate),
-        rolled_back=rolled_back,
+        rolled_back=driver.was_made("incident_report", partition),
     )
 
 

@@ -96,7 +96,8 @@ def propose(candidate_id: str, first: str, last: str) -> None:
     Exit status: 0 written, 3 no session or an altered record, 4 too few orders to tell, bad id.
     """
     from torghut_assets.domain.backtest.settings import parse_cost_model
-    from torghut_assets.domain.tca.recalibration import propose_cost_model, settings_document
+    from torghut_assets.domain.tca.cost_model_document import settings_document
+    from torghut_assets.domain.tca.recalibration import propose_cost_model
     from torghut_assets.resources.new_files import write_new
 
     home = Home.from_environment()

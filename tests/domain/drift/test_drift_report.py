@@ -234,7 +234,7 @@ def test_reasons_are_worst_first():
 def test_the_reference_must_have_one_row_per_session():
     good = reference()
     with pytest.raises(Exception, match="one row of bars and weights"):
-        type(good)(good._path, good._bars[1:], good._weights, policy().reference)
+        type(good)(good.path, good.bars[1:], good.target_weights, policy().reference)
 
 
 # Worse or missing evidence never improves the verdict: 27 readings, whatever is changed.

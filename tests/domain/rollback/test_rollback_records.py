@@ -6,11 +6,12 @@ from importlib.resources import files
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from session_examples import deployment, digest_of
+from session_examples import deployment, digest_of, fill
 
 from torghut_assets.domain.drift.policy import SilenceBudget, parse_drift_policy
 from torghut_assets.domain.errors import EvidenceContradictionError, StageRefusedError
 from torghut_assets.domain.orders.journal import OrderNote
+from torghut_assets.domain.orders.keys import OrderRequest
 from torghut_assets.domain.orders.records import Champion
 from torghut_assets.domain.rollback.decide import (
     ReportSeen,
@@ -282,3 +283,27 @@ def test_the_timeline_is_in_order_and_says_what_happened():
     assert [e.at for e in found] == sorted(e.at for e in found)
     assert [e.source for e in found] == ["t", "order journal", "order journal"]
     assert found[-1].what.endswith("cancelled: rollback")
+
+
+def test_the_timeline_shows_what_was_asked_and_what_was_executed():
+    request = OrderRequest(
+        key=digest_of("AAPL key"),
+        candidate_id="tsmom-megacaps-v1",
+        session="2022-01-03",
+        deployment_digest=digest_of("deployment"),
+        purpose="flatten",
+        symbol="AAPL",
+        side="sell",
+        quantity=50,
+        order_type="market",
+        limit_price_usd=None,
+        decided_at=AT,
+    )
+    about = {"key": request.key, "candidate_id": request.candidate_id, "session": request.session}
+    notes = [
+        OrderNote(**about, event="claim", at=AT, request=request),
+        OrderNote(**about, event="execute", at=AT, fill=fill()),
+    ]
+    claimed, executed = timeline(notes, [])
+    assert claimed.what.endswith("flatten sell 50 AAPL market market")
+    assert executed.what.endswith("executed: 50 AAPL at 181 USD")

@@ -9,11 +9,8 @@ from hypothesis import strategies as st
 
 from torghut_assets.domain.backtest.settings import parse_cost_model
 from torghut_assets.domain.errors import StatisticsInputError, TooFewObservationsError
-from torghut_assets.domain.tca.recalibration import (
-    CostModelProposal,
-    propose_cost_model,
-    settings_document,
-)
+from torghut_assets.domain.tca.cost_model_document import settings_document
+from torghut_assets.domain.tca.recalibration import CostModelProposal, propose_cost_model
 
 IN_FORCE = examples.cost_model()
 window = examples.window
