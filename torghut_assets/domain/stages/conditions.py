@@ -113,7 +113,7 @@ CONDITIONS: Final[dict[str, Condition]] = {
         _at(risk_guardrails_passed, before=((_PAPER, "paper_orders"),)),
         _at(intents_repeat_the_backtest, before=((_PAPER, "paper_orders"),)),
         _at(idempotency_keys_are_new, before=((_PAPER, "paper_orders"),)),
-        _at(orders_are_reconciled, requires=(_RAMP, _RAMP_2, _MONITORING), ensures=(_PAPER,)),
+        _at(orders_are_reconciled, requires=(_RAMP, _RAMP_2), ensures=(_PAPER,)),
         _at(paper_gate_passed, requires=(_RAMP,), ensures=(_PAPER,)),
         _at(no_drift_and_no_breach, requires=(_RAMP, _RAMP_2), ensures=(_PAPER, _MONITORING)),
         _at(two_persons_approved, ensures=(_RAMP, _RAMP_2)),
