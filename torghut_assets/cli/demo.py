@@ -1,4 +1,4 @@
-"""The main job on real data: evaluate, decide, trade what passed on paper, take back what drifts."""
+"""The main job on real data: evaluate, decide, trade on paper, take back what drifts."""
 
 import math
 import textwrap
