@@ -13,7 +13,13 @@ from torghut_assets.assets.partitions import CANDIDATE_SESSIONS, CANDIDATES
 from torghut_assets.definitions import HELD, JOB_OF_STEP, build_definitions
 from torghut_assets.domain.stages.config import STAGES
 
-TRADING_SETTINGS = {"paper_policy", "order_limits", "paper_gate_policy", "drift_policy"}
+TRADING_SETTINGS = {
+    "paper_policy",
+    "order_limits",
+    "paper_gate_policy",
+    "drift_policy",
+    "ramp_policy",
+}
 OF_A_SESSION = {
     "order_intents",
     "paper_orders",
@@ -24,6 +30,8 @@ OF_A_SESSION = {
     "rollback_plan",
     "rollback_receipt",
     "incident_report",
+    "ramp_stage_1",
+    "ramp_stage_2_plus",
 }
 
 
@@ -68,6 +76,9 @@ def test_an_incident_rests_on_everything_that_led_to_it(graph):
         "incident_report",
         "research_feedback",
         "pipeline_config",
+        "ramp_policy",
+        "ramp_stage_1",
+        "ramp_stage_2_plus",
     }
 
 
