@@ -104,9 +104,8 @@ def approvers_of(
     entry = made[0]
     if entry.subjects != grant.subjects or grant.request_digest != request.digest:
         raise _refused(Fault.SUBJECTS_DIFFER, f"entry {entry.sequence} is about something else")
-    others = [e for e in entries if e.sequence != entry.sequence]
-    spent = frozenset(spent_approvals(others))
     before = [e for e in entries if e.sequence < entry.sequence]
+    spent = frozenset(spent_approvals(before))
     named = {(ref.digest, ref.sequence): ref for ref in grant.approvals}
     accepted = []
     for found, approval, circumstances in _approvals(before, ring, entry.recorded_at, spent):
