@@ -102,7 +102,7 @@ def test_a_stage_about_sessions_is_judged_only_on_a_session(settled):
     assert {f.outcome for f in sides["guards.paper_orders"]} == {Outcome.MISSING}
 
 
-@pytest.mark.parametrize("asset", ["order_intents", "paper_orders", "paper_fills", "ramp_stage_1"])
+@pytest.mark.parametrize("asset", ["order_intents", "paper_orders", "ramp_stage_1"])
 def test_nothing_of_a_session_is_made_before_a_deployment(settled, asset):
     _, instance, desk = settled
     with pytest.raises((StageRefusedError, EvidenceError)):
