@@ -29,6 +29,7 @@ from torghut_assets.domain.orders.records import (
     PaperDeployment,
     PaperFills,
     PaperOrder,
+    PaperOrders,
     Position,
     SessionBar,
     SymbolTarget,
@@ -110,6 +111,7 @@ class Traded:
     """The records of one session."""
 
     intents: OrderIntents
+    orders: PaperOrders
     fills: PaperFills
     tca: PaperTca
 
@@ -120,6 +122,7 @@ class Traded:
     def publish(self, home: Home, instance: dg.DagsterInstance) -> None:
         for name, record in (
             ("order_intents", self.intents),
+            ("paper_orders", self.orders),
             ("paper_fills", self.fills),
             ("paper_tca", self.tca),
         ):
@@ -275,7 +278,7 @@ def _session(
         ),
     )
     tca = paper_tca(SessionEvidence(deployment, intent, routed, happened, cost_model(), conditions))
-    return Traded(intent, happened, tca)
+    return Traded(intent, routed, happened, tca)
 
 
 def register(instance: dg.DagsterInstance, candidate: str, sessions: Iterable[str]) -> None:

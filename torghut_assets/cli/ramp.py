@@ -132,7 +132,6 @@ def advance(candidate_id: str, session: str) -> None:
     """
     from torghut_assets.cli.driver import Driver
     from torghut_assets.cli.instance import instance_of
-    from torghut_assets.domain.ramp.records import RampStage
 
     home, candidate, day = _parsed(candidate_id, session)
     partition = f"{candidate}|{day}"
@@ -141,18 +140,12 @@ def advance(candidate_id: str, session: str) -> None:
         driver.require_partition("candidate", candidate, "torghut candidate add FILE")
         driver.require_partition("session", day, f"torghut session run {candidate} --session {day}")
         driver.step("settings", None)
-        granted = _climb(driver, partition)
+        record = _climb(driver, partition)
         driver.settle_session(candidate, day)
-        records = [
-            record
-            for name in ("ramp_stage_1", "ramp_stage_2_plus")
-            if (record := driver.record(RampStage, name, partition)) is not None
-        ]
         stands_at = driver.stands_at(candidate)
-    for record in records:
-        _show_stage(record)
+    _show_stage(record)
     click.echo(f"stands at {stands_at}")
-    sys.exit(0 if granted else 1)
+    sys.exit(0 if record.advanced else 1)
 
 
 @ramp.command()
@@ -252,19 +245,19 @@ def _parsed(candidate_id: str, session: str) -> tuple[Home, str, str]:
     return Home.from_environment(), parse_candidate_id(candidate_id), day
 
 
-def _climb(driver: "Driver", partition: str) -> bool:
-    """Make the ramp's records of a session; return whether a step was granted in it."""
+def _climb(driver: "Driver", partition: str) -> "RampStage":
+    """Make the ramp's records of a session; return that of the stage whose turn it is.
+
+    They are made again each time: signatures and drills are in the ledger and are no inputs.
+    """
     from torghut_assets.domain.ramp.records import RampStage
 
-    driver.step("ramp", partition, through="ramp_stage_1")
-    first = driver.record(RampStage, "ramp_stage_1", partition)
-    if first is None:
-        raise EvidenceError(f"{partition}: ramp_stage_1 was not made; see its run.")
+    driver.make_again("ramp", "ramp_stage_1", partition)
+    first = driver.require_record(RampStage, "ramp_stage_1", partition)
     if first.level_from == "L0":
-        return first.advanced
-    driver.step("ramp", partition)
-    second = driver.record(RampStage, "ramp_stage_2_plus", partition)
-    return second is not None and second.advanced
+        return first
+    driver.make_again("ramp", "ramp_stage_2_plus", partition)
+    return driver.require_record(RampStage, "ramp_stage_2_plus", partition)
 
 
 def _ask(home: Home, candidate: str, session: str) -> _Asked:
