@@ -1,9 +1,10 @@
 """W1: signals and accounting of a whole parameter grid, from prices to figures.
 
-Ours is what the product runs: the shipped plugin `time-series-momentum` decides each grid
-point by itself (it may not know that points share windows), and the accounting kernel runs
-the points side by side. Peers: NumPy (running totals, then a loop over days for all
-accounts) and vectorbt fed with those NumPy signals.
+Ours is what the product runs: the shipped plugin `time-series-momentum` offers a program for its
+grid, and the accounts run eight in step over what it decides. Before anything is timed, its
+returns are compared, to the bit, with those of `target_weights` point by point, which is timed
+too. Peers: NumPy (running totals, then a loop over days for all accounts) and vectorbt fed with
+those NumPy signals.
 """
 
 import numpy as np
@@ -12,8 +13,10 @@ import runner
 import workload_data
 from w1g_accounting import vectorbt_public
 
-from torghut_assets.domain.backtest.accounting import AccountRules, simulate_side_by_side
+from torghut_assets.domain.backtest.accounting import AccountRules
 from torghut_assets.domain.backtest.costs import Conditions
+from torghut_assets.domain.backtest.lane_accounts import LaneReturns
+from torghut_assets.domain.backtest.lane_grid import run_program, simulate_side_by_side
 from torghut_assets.domain.backtest.walk_forward_run import reuse_freed_memory
 from torghut_assets.domain.candidates.strategy import BarPanel
 from torghut_assets.strategies.time_series_momentum_v1 import (
@@ -50,23 +53,42 @@ def figures(net, turnover):
 
 
 def ours(bars, returns, grid, cost=COST):
-    """Each point through the plugin, then the kernel, `AT_ONCE` accounts in step."""
+    """The plugin's program for the grid, and the accounts over what it decides."""
+    points = _points(grid)
+    return told(
+        run_program(
+            STRATEGY.grid_program(bars, points),
+            Conditions.proportional(returns, cost),
+            AccountRules(),
+            lambda point: STRATEGY.target_weights(bars, points[point]),
+        )
+    )
+
+
+def point_by_point(bars, returns, grid):
+    """Each point by `target_weights`, then `AT_ONCE` accounts in step."""
     reuse_freed_memory()  # as the product does before a grid
-    n_bars, n_symbols = returns.shape
-    conditions = Conditions.proportional(returns, cost)
-    net, turnover = np.empty((len(grid), n_bars)), np.empty(len(grid))
+    conditions = Conditions.proportional(returns, COST)
+    net, turnover = np.empty((len(grid), len(returns))), np.empty(len(grid))
+    points = _points(grid)
     for first in range(0, len(grid), AT_ONCE):
-        points = grid[first : first + AT_ONCE]
-        decided = np.empty((n_bars, len(points) * n_symbols))
-        for k, (lookback, window) in enumerate(points):
-            parameters = TimeSeriesMomentumParameters(
-                lookback_bars=lookback, volatility_bars=window
-            )
-            columns = slice(k * n_symbols, (k + 1) * n_symbols)
-            decided[:, columns] = STRATEGY.target_weights(bars, parameters)
-        piece = slice(first, first + len(points))
+        piece = slice(first, min(first + AT_ONCE, len(grid)))
+        decided = np.hstack([STRATEGY.target_weights(bars, point) for point in points[piece]])
         net[piece], turnover[piece] = simulate_side_by_side(decided, conditions, AccountRules())
-    return figures(net, turnover)
+    return told(LaneReturns(net, turnover))
+
+
+def _points(grid):
+    return [
+        TimeSeriesMomentumParameters(lookback_bars=lookback, volatility_bars=window)
+        for lookback, window in grid
+    ]
+
+
+def told(found):
+    sharpe, drawdown = found.figures(252, skipped_bars=252)
+    net, turnover = found.net_returns, found.turnover
+    return {"net": net, "turnover": turnover, "sharpe": sharpe, "drawdown": drawdown}
 
 
 def by_numpy(close, returns, grid):
@@ -101,28 +123,63 @@ def main():
     agreement = runner.largest_difference({"net": 1e-12})(
         free, by_vectorbt(prices.close, few[:AT_ONCE], 0.0)
     )
+    same = runner.largest_difference(dict.fromkeys(TOLERANCE, 0.0))
     check = runner.largest_difference(TOLERANCE)
-    results = runner.compare(
-        [
-            runner.Contender("torghut", lambda: ours(bars, returns, few)),
-            runner.Contender("NumPy", lambda: by_numpy(prices.close, returns, few), check),
-            runner.Contender(
-                "vectorbt, public API",
-                lambda: by_vectorbt(prices.close, few, COST),
-                lambda *_: f"without fees: {agreement}",
-                chosen.slow_rounds,
-            ),
-        ],
-        chosen.rounds,
-    )
-    notes = [f"100 combinations, 20 names, 8,313 bars. {runner.machine()}."]
-    runner.publish(runner.markdown("W1 sweep", results, notes), chosen.output)
+    for title, grid, slow_rounds in (
+        ("100 combinations", few, chosen.slow_rounds),
+        ("1,000 combinations", many, 0),
+    ):
+        if chosen.only not in title:
+            continue
+        by_point = runner.Contender(
+            "torghut, target_weights",
+            lambda g=grid: point_by_point(bars, returns, g),
+            same,
+            chosen.slow_rounds,
+        )
+        by_day = runner.Contender(
+            "NumPy", lambda g=grid: by_numpy(prices.close, returns, g), check, chosen.slow_rounds
+        )
+        by_orders = runner.Contender(
+            "vectorbt, public API",
+            lambda g=grid: by_vectorbt(prices.close, g, COST),
+            lambda *_: f"without fees: {agreement}",
+            slow_rounds,
+        )
+        program = runner.Contender("torghut, grid program", lambda g=grid: ours(bars, returns, g))
+        results = runner.compare([program, by_point, by_day, by_orders], chosen.rounds)
+        notes = [f"{title}, 20 names, 8,313 bars. {runner.machine()}."]
+        runner.publish(runner.markdown(f"W1 sweep, {title}", results, notes), chosen.output)
     if chosen.growth:
-        lines = ["| W1 combinations | CPU of torghut |", "| ---: | ---: |"]
-        for grid in (workload_data.sweep_grid(5, 2), few, many):
-            seconds = runner.median_seconds(lambda g=grid: ours(bars, returns, g), rounds=3)
-            lines.append(f"| {len(grid):,} | {seconds:.3f} s |")
-        runner.publish("\n".join([*lines, ""]), chosen.output)
+        publish_growth(chosen)
+
+
+def publish_growth(chosen):
+    """CPU time as one of combinations, days and symbols grows and the others stay."""
+    small, large = workload_data.px20(), workload_data.px500()
+    few = workload_data.sweep_grid(20, 5)
+    sizes = {
+        f"{nl * nv:,} combinations": (small, workload_data.sweep_grid(nl, nv))
+        for nl, nv in ((5, 2), (20, 5), (40, 25), (100, 100))
+    }
+    sizes |= {f"{n:,} days": (_cut(small, n, 20), few) for n in (1000, 2000, 4000, 8000)}
+    sizes |= {f"{n:,} symbols": (_cut(large, 8313, n), few) for n in (20, 100, 500)}
+    lines = ["| W1, else 100 combinations of 20 names, 8,313 days | CPU | per cell |"]
+    lines.append("| ---: | ---: | ---: |")
+    for title, (prices, grid) in sizes.items():
+        bars, returns = panel(prices), prices.returns
+        seconds = runner.median_seconds(lambda b=bars, r=returns, g=grid: ours(b, r, g), rounds=3)
+        cells = returns.size * len(grid)
+        lines.append(f"| {title} | {1e3 * seconds:,.1f} ms | {1e9 * seconds / cells:.2f} ns |")
+    runner.publish("\n".join([*lines, "", runner.machine(), ""]), chosen.output)
+
+
+def _cut(prices, n_bars, n_symbols):
+    return workload_data.Prices(
+        prices.dates[:n_bars],
+        prices.symbols[:n_symbols],
+        np.ascontiguousarray(prices.close[:n_bars, :n_symbols]),
+    )
 
 
 if __name__ == "__main__":

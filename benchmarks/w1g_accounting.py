@@ -10,8 +10,9 @@ import reference
 import runner
 import workload_data
 
-from torghut_assets.domain.backtest.accounting import AccountRules, simulate_side_by_side
+from torghut_assets.domain.backtest.accounting import AccountRules
 from torghut_assets.domain.backtest.costs import Conditions
+from torghut_assets.domain.backtest.lane_grid import simulate_side_by_side
 
 COST = 5e-4
 WINDOW = 60

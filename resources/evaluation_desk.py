@@ -62,9 +62,20 @@ class OpenEvaluation:
         parameters = declared_parameters(self.evidence.spec, strategy.parameters_type)
         return self._weights(self.bars, parameters)
 
-    def walk_forward(self, on_point: Progress | None = None) -> "WalkForwardRun":
-        """Evaluate the whole parameter grid on the bars before the final holdout."""
-        return self._run(self.bars, on_point)
+    def walk_forward(
+        self, on_point: Progress | None = None, *, compared_points: int = 0
+    ) -> "WalkForwardRun":
+        """Evaluate the whole parameter grid on the bars before the final holdout.
+
+        Parameters
+        ----------
+        on_point : callable, optional
+            Told `(points done, points in all)`.
+        compared_points : int
+            If the plugin offers a program for its grid: so many points, spread evenly, must have
+            the same returns by `target_weights`, besides the declared and the picked ones.
+        """
+        return self._run(self.bars, on_point, compared_points)
 
     def look_at_holdout(self, chosen: Mapping[str, ParameterValue], since_bar: int) -> HoldoutLook:
         """Open the family's final holdout and trade the parameters last chosen through it.
@@ -125,14 +136,19 @@ class OpenEvaluation:
         where = f"strategy {self._plugin.strategy.name} on {self.evidence.manifest.snapshot_id}"
         return Examinee(self._plugin.strategy, parameters).weights(bars, where=where)
 
-    def _run(self, bars: BarPanel, on_point: Progress | None) -> "WalkForwardRun":
+    def _run(
+        self, bars: BarPanel, on_point: Progress | None, compared_points: int
+    ) -> "WalkForwardRun":
         from torghut_assets.domain.backtest.market import market_arrays
         from torghut_assets.domain.backtest.walk_forward_run import (
             EvaluationPlan,
+            GridShortcut,
             Point,
             run_walk_forward,
         )
+        from torghut_assets.domain.candidates.examinee import guarded
         from torghut_assets.domain.candidates.grid import parameter_grid
+        from torghut_assets.domain.candidates.grid_program import offered_program
 
         evidence, strategy = self.evidence, self._plugin.strategy
         grid = parameter_grid(evidence.spec, strategy.parameters_type)
@@ -148,7 +164,12 @@ class OpenEvaluation:
             warm_up_bars=max(strategy.warm_up_bars(model) for model in grid.models),
         )
         market = market_arrays(bars, evidence.cost_model.volatility_window_bars)
-        return run_walk_forward(market, grid.points, weights_of, plan, on_point)
+        program = guarded(
+            lambda: offered_program(strategy, bars.read_only(), grid.models),
+            location=f"grid program of strategy {strategy.name}",
+        )
+        shortcut = None if program is None else GridShortcut(program, compared_points)
+        return run_walk_forward(market, grid.points, weights_of, plan, on_point, shortcut)
 
 
 class EvaluationDesk:

@@ -152,6 +152,7 @@ class KillSwitch:
 
     def _latches(self) -> tuple[KillLatch, ...]:
         """All latches in order; raises unless they are whole, chained and as many as anchored."""
+        anchor = self._anchor()  # before the latches: they may only get more
         names = self._names()
         latches: list[KillLatch] = []
         previous = GENESIS_DIGEST
@@ -163,7 +164,6 @@ class KillSwitch:
                 raise EvidenceError(f"{path}: does not follow the latch before it")
             previous = latch.digest
             latches.append(latch)
-        anchor = self._anchor()
         if anchor is not None and anchor.sequence:
             at = latches[anchor.sequence - 1].digest if len(latches) >= anchor.sequence else "none"
             if at != anchor.head_digest:

@@ -8,7 +8,7 @@ counts as missing: what is missing is never traded on. `known_before` never hold
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,24 +16,19 @@ import numpy.typing as npt
 from torghut_assets.domain.candidates.strategy import FEATURES, BarPanel, Feature, Floats
 from torghut_assets.domain.digests import StreamingDigest, canonical_json, sha256_hex
 from torghut_assets.domain.errors import BadInputError, EvidenceError
-from torghut_assets.domain.orders.corporate_actions import corporate_action
-from torghut_assets.domain.orders.execution import (
-    MIN_TICK_USD,
-    SessionMarket,
-    SessionRules,
-    SymbolDay,
-)
+from torghut_assets.domain.orders.execution import SessionMarket, SessionRules
 from torghut_assets.domain.orders.policy import PaperPolicy
-from torghut_assets.domain.orders.records import SessionBar
 from torghut_assets.domain.snapshots.calendar import ExchangeSessions, load_sessions
-from torghut_assets.domain.snapshots.quality import SnapshotWindow
 from torghut_assets.domain.snapshots.universes import AlpacaSettings, Universe
 from torghut_assets.resources.clock import utc_now
 from torghut_assets.resources.home import Home
+from torghut_assets.resources.session_market import known_number, symbol_day
+
+if TYPE_CHECKING:
+    from torghut_assets.domain.snapshots.quality import SnapshotWindow
 
 _FAR: Final = dt.date(2100, 1, 1)
 _EARLIEST: Final = dt.date(1970, 1, 1)
-_SPREAD_MINIMUM_BARS: Final = 3
 
 
 class NoBarsYetError(EvidenceError):
@@ -78,7 +73,7 @@ class KnownBars:
     def closes(self) -> dict[str, float | None]:
         """Raw close of the decision's own bar by symbol; `None` if that bar is missing."""
         return {
-            symbol: _known(float(self.panel.close[-1, i])) if self._current(symbol) else None
+            symbol: known_number(float(self.panel.close[-1, i])) if self._current(symbol) else None
             for i, symbol in enumerate(self.panel.symbols)
         }
 
@@ -116,7 +111,7 @@ class SessionBars:
 
         if name in self._universes:
             return self._universes[name]
-        found = find_universe(name, self._home.universes_folder)
+        found: Universe = find_universe(name, self._home.universes_folder)
         if found.frequency != "1d":
             raise BadInputError(
                 location=f"universe {name}", found=found.frequency, expected="daily bars"
@@ -234,7 +229,7 @@ class SessionBars:
         return SessionMarket(
             session=times.session,
             days={
-                symbol: _symbol_day(panel, row, column, policy.replay_spread_window_sessions)
+                symbol: symbol_day(panel, row, column, policy.replay_spread_window_sessions)
                 for column, symbol in enumerate(symbols)
             },
             rules=SessionRules(
@@ -260,20 +255,6 @@ class SessionBars:
         return self.sessions_between(universe, first.isoformat(), decided_on)
 
 
-def market_digest(market: SessionMarket) -> str:
-    """SHA-256 of a session's bars, corporate actions and spreads."""
-    days = {
-        symbol: {
-            "bar": day.bar.model_dump(mode="json"),
-            "dividend_usd": day.dividend_usd,
-            "half_spread_fraction": day.half_spread_fraction,
-            "split_ratio": day.split_ratio,
-        }
-        for symbol, day in market.days.items()
-    }
-    return sha256_hex(canonical_json({"days": days, "session": market.session}))
-
-
 def panel_digest(panel: BarPanel) -> str:
     """SHA-256 over symbols, times and values; a missing bar has one form."""
     digest = StreamingDigest()
@@ -284,10 +265,12 @@ def panel_digest(panel: BarPanel) -> str:
     return digest.hexdigest
 
 
-def _window(universe: Universe, last: dt.date) -> SnapshotWindow:
+def _window(universe: Universe, last: dt.date) -> "SnapshotWindow":
     first = universe.start or _EARLIEST
     edges = np.array([first, last], dtype="datetime64[D]").astype("datetime64[us]")
     start_us, end_us = edges.astype(np.int64).tolist()
+    from torghut_assets.domain.snapshots.quality import SnapshotWindow
+
     return SnapshotWindow(
         symbols=universe.symbols,
         frequency=universe.frequency,
@@ -304,7 +287,7 @@ def _sessions_around(calendar: str, day: dt.date) -> ExchangeSessions:
 
 
 def _aligned(
-    batches: list[tuple[list[str], npt.NDArray[np.datetime64], dict[str, Floats]]],
+    batches: list[tuple[list[str], npt.NDArray[np.datetime64], dict[Feature, Floats]]],
     symbols: tuple[str, ...],
 ) -> BarPanel:
     """Put bars on the union of their times, impossible ones left out."""
@@ -334,46 +317,6 @@ def _sound(bar: Mapping[Feature, Floats]) -> npt.NDArray[np.bool_]:
         return np.asarray(
             whole & (bar["high"] >= top * (1 - 1e-4)) & (bar["low"] <= bottom * (1 + 1e-4))
         )
-
-
-def _symbol_day(panel: BarPanel, row: int, column: int, window: int) -> SymbolDay:
-    price = {name: float(getattr(panel, name)[row, column]) for name in FEATURES}
-    earlier = np.flatnonzero(np.isfinite(panel.close[:row, column]))[-window:]
-    before = int(earlier[-1]) if earlier.size else None
-    action = corporate_action(
-        float(panel.close[before, column]) if before is not None else float("nan"),
-        float(panel.adjusted_close[before, column]) if before is not None else float("nan"),
-        price["close"],
-        price["adjusted_close"],
-    )
-    return SymbolDay(
-        bar=SessionBar(
-            symbol=panel.symbols[column],
-            open_usd=_known(price["open"]),
-            high_usd=_known(price["high"]),
-            low_usd=_known(price["low"]),
-            close_usd=_known(price["close"]),
-            volume_shares=_known(price["volume"]),
-        ),
-        half_spread_fraction=_half_spread(panel, earlier, column),
-        split_ratio=action.split_ratio,
-        dividend_usd=action.dividend_usd,
-    )
-
-
-def _half_spread(panel: BarPanel, rows: npt.NDArray[np.intp], column: int) -> float | None:
-    """Half of the Corwin-Schultz spread of earlier bars, at least half a tick."""
-    if rows.size < _SPREAD_MINIMUM_BARS:
-        return None
-    from torghut_assets.domain.tca.spread_estimators import corwin_schultz_pairs
-
-    high, low, close = (getattr(panel, name)[rows, column] for name in ("high", "low", "close"))
-    estimate = float(corwin_schultz_pairs(high, low, close).mean())
-    return max(estimate, MIN_TICK_USD / float(close[-1])) / 2.0
-
-
-def _known(value: float) -> float | None:
-    return value if np.isfinite(value) else None
 
 
 def _moment(time: np.datetime64) -> str:

@@ -29,6 +29,7 @@ from torghut_assets.domain.errors import BadInputError
 GROUP: Final = "torghut_assets.strategies"
 _SHIPPED: Final = "torghut_assets.strategies"
 _ALWAYS: Final = (
+    "torghut_assets.domain.candidates.lanes",
     "torghut_assets.domain.candidates.strategy",
     "torghut_assets.strategies.building_blocks",
 )

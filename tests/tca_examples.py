@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import session_examples as paper
 
 from torghut_assets.domain.backtest.records import CostModel
@@ -118,3 +119,35 @@ def tca(session: str = paper.SESSION, **changes: Any) -> PaperTca:
         "turnover_fraction": 0.018,
     }
     return PaperTca(**(fields | changes))
+
+
+def window(
+    n_sessions: int = 40,
+    per_session: int = 10,
+    noise: float = 0.0,
+    seed: int = 1,
+    truth: tuple[float, ...] = (6.0, 0.05, 1.5, 0.9),
+) -> list[PaperTca]:
+    """Make sessions whose orders cost half spread, volatility, impact and fee as `truth` says."""
+    draw = np.random.default_rng(seed)
+    half, slack, impact, fee = truth
+    records = []
+    for day in paper.sessions(n_sessions):
+        market = draw.normal(0, noise)
+        rows = []
+        for i in range(per_session):
+            sigma, part = draw.uniform(0.005, 0.04), draw.uniform(1e-5, 0.05)
+            slippage = half + 1e4 * sigma * (slack + impact * np.sqrt(part))
+            slippage += 1e4 * sigma * (market + draw.normal(0, noise))
+            shortfall = row().shortfall.model_copy(update={"fees_usd": fee * 18_150.0 / 1e4})
+            rows.append(
+                row(
+                    f"{day}{i}",
+                    arrival_slippage_bps=slippage,
+                    volatility_fraction=sigma,
+                    participation_fraction=part,
+                    shortfall=shortfall,
+                )
+            )
+        records.append(tca(day, orders=tuple(rows)))
+    return records

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from torghut_assets.domain.digests import canonical_json
 from torghut_assets.domain.orders.execution import SessionMarket, execute
@@ -27,33 +27,19 @@ from torghut_assets.resources.brokers.interface import (
     BrokerUnavailableError,
     SessionNotOverError,
 )
+from torghut_assets.resources.brokers.replay_connections import (
+    WAIT_SECONDS,
+    connection_to,
+    forget,
+)
+from torghut_assets.resources.brokers.replay_rows import (
+    holdings_of,
+    order_id,
+    order_of,
+    text_of,
+)
 
-_WAIT_SECONDS: Final = 30.0
 _OPEN: Final = "submitted"
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS accounts (
-    account TEXT PRIMARY KEY, opening_usd REAL NOT NULL, cash_usd REAL NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS orders (
-    key TEXT PRIMARY KEY, account TEXT NOT NULL, session TEXT NOT NULL, symbol TEXT NOT NULL,
-    status TEXT NOT NULL, filled INTEGER NOT NULL, request TEXT NOT NULL,
-    acknowledged_at TEXT NOT NULL, reason TEXT
-) STRICT;
-CREATE INDEX IF NOT EXISTS orders_of_session ON orders (account, session);
-CREATE INDEX IF NOT EXISTS orders_open ON orders (account) WHERE status = 'submitted';
-CREATE TABLE IF NOT EXISTS fills (
-    fill_id TEXT PRIMARY KEY, account TEXT NOT NULL, session TEXT NOT NULL, fill TEXT NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS fills_of_session ON fills (account, session);
-CREATE TABLE IF NOT EXISTS positions (
-    account TEXT NOT NULL, symbol TEXT NOT NULL, quantity INTEGER NOT NULL, price_usd REAL NOT NULL,
-    PRIMARY KEY (account, symbol)
-) STRICT;
-CREATE TABLE IF NOT EXISTS sessions (
-    account TEXT NOT NULL, session TEXT NOT NULL, activities TEXT NOT NULL, holdings TEXT NOT NULL,
-    PRIMARY KEY (account, session)
-) STRICT;
-"""
 
 
 class ReplayBroker:
@@ -139,7 +125,7 @@ class ReplayBroker:
                 (self._account, session),
             ).fetchone()
             if row is not None:
-                return _holdings_of(row[0])
+                return holdings_of(row[0])
             opening = float(self._cash_row(db)[0])
         return Holdings(opening, opening, ())
 
@@ -174,7 +160,7 @@ class ReplayBroker:
                     self._account,
                     market.session,
                     canonical_json([vars(a) for a in activities]).decode(),
-                    _text_of(self._holdings(db)),
+                    text_of(self._holdings(db)),
                 ),
             )
 
@@ -196,7 +182,7 @@ class ReplayBroker:
             orders=tuple(order for order, _ in orders),
             fills=tuple(Fill.model_validate_json(text) for (text,) in fills),
             activities=tuple(Activity(**fields) for fields in json.loads(row[0])),
-            after=_holdings_of(row[1]),
+            after=holdings_of(row[1]),
         )
 
     def _play(self, db: sqlite3.Connection, order: OrderRequest, market: SessionMarket) -> None:
@@ -204,7 +190,7 @@ class ReplayBroker:
         if day is None:
             self._end(db, order.key, "rejected", 0, "no such symbol in the market data")
             return
-        outcome = execute(order, day, market.rules, _order_id(order.key))
+        outcome = execute(order, day, market.rules, order_id(order.key))
         for fill in outcome.fills:
             db.execute(
                 "INSERT INTO fills VALUES (?, ?, ?, ?)",
@@ -325,7 +311,7 @@ class ReplayBroker:
             f"WHERE {where} ORDER BY symbol, key",
             tuple(values),
         ).fetchall()
-        return [_order_of(row) for row in rows]
+        return [order_of(row) for row in rows]
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -349,14 +335,9 @@ class ReplayBroker:
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
         try:
-            with closing(
-                sqlite3.connect(self._path, timeout=_WAIT_SECONDS, isolation_level=None)
-            ) as db:
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA synchronous = FULL")
-                db.executescript(_SCHEMA)
-                yield db
+            yield connection_to(self._path)
         except sqlite3.DatabaseError as error:
+            forget(self._path)
             raise BrokerUnavailableError(broker=self.name, detail=str(error)) from error
 
 
@@ -371,48 +352,8 @@ def replay_accounts(path: Path) -> tuple[str, ...]:
     if not path.exists():
         return ()
     try:
-        with closing(sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)) as db:
+        with closing(sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None)) as db:
             rows = db.execute("SELECT account FROM accounts ORDER BY account").fetchall()
     except sqlite3.DatabaseError as error:
         raise BrokerUnavailableError(broker="replay", detail=str(error)) from error
     return tuple(account for (account,) in rows)
-
-
-def _order_id(key: str) -> str:
-    return f"replay-{key[:16]}"
-
-
-def _order_of(
-    row: tuple[str, OrderStatus, int, str, str | None],
-) -> tuple[BrokerOrder, OrderRequest]:
-    request = OrderRequest.model_validate_json(row[0])
-    order = BrokerOrder(
-        key=request.key,
-        broker_order_id=_order_id(request.key),
-        symbol=request.symbol,
-        side=request.side,
-        quantity=request.quantity,
-        status=row[1],
-        filled_quantity=row[2],
-        acknowledged_at=row[3],
-        reason=row[4],
-    )
-    return order, request
-
-
-def _text_of(holdings: Holdings) -> str:
-    fields: dict[str, Any] = {
-        "cash_usd": holdings.cash_usd,
-        "equity_usd": holdings.equity_usd,
-        "positions": [p.model_dump(mode="json") for p in holdings.positions],
-    }
-    return canonical_json(fields).decode()
-
-
-def _holdings_of(text: str) -> Holdings:
-    fields = json.loads(text)
-    return Holdings(
-        cash_usd=float(fields["cash_usd"]),
-        equity_usd=float(fields["equity_usd"]),
-        positions=tuple(Position.model_validate(p) for p in fields["positions"]),
-    )

@@ -55,7 +55,9 @@ class OrderDesk:
             return ()
         candidate = requests[0].candidate_id
         self._kill.require_clear(candidate, subject=f"orders of {candidate}")
-        self._journal.claim(requests, at)
+        known = self._journal.ledger().orders
+        if any(r.key not in known or known[r.key].request != r for r in requests):
+            self._journal.claim(requests, at)
         keys = [request.key for request in requests]
         self.read_back(keys, at)
         for _ in range(2):  # the second time for what the read-back says never arrived

@@ -104,6 +104,10 @@ class Unwinding:
         return self._receipt(self._read_back(read_at), in_force)
 
     def _cancel(self, at: str) -> None:
+        """Cancel what is open, unless all of it is what a run before this one sent to close."""
+        still_open = self.journal.ledger().open_orders(self.plan.candidate_id)
+        if still_open and all(state.request.purpose == "flatten" for state in still_open):
+            return
         try:
             left = self.desk.cancel_open(
                 self.plan.candidate_id, f"rollback {self.plan.digest[:16]}", at

@@ -66,7 +66,8 @@ def test_a_candidate_that_behaves_is_reported_session_by_session(monitored):
     assert [ref.session for ref in report.window] == days
     assert {r.level for r in report.readings} <= {Level.PASS, Level.NOT_YET, Level.DEGRADE}
     waiting = [r for r in report.readings if r.level is Level.NOT_YET]
-    assert waiting and all(r.needed_sessions > 3 and r.measured is None for r in waiting)
+    assert waiting
+    assert all(r.needed_sessions > 3 and r.measured is None for r in waiting)
     assert report.advance_verdict is Verdict.INCONCLUSIVE
 
 
@@ -118,7 +119,7 @@ def test_a_past_that_changed_is_a_failure(monitored):
 
 
 def test_an_altered_record_is_a_failure_and_not_a_crash(monitored):
-    home, instance, definitions, deployment = monitored
+    home, instance, _, deployment = monitored
     first, second = traded(deployment, sessions_of_2022(2)[-1])
     for session in (first, second):
         session.publish(home, instance)

@@ -15,7 +15,7 @@ def _scripts_can_be_imported(monkeypatch):
     yield
     for name in ("reference", "runner", "workload_data", "w1_sweep", "w1g_accounting"):
         sys.modules.pop(name, None)
-    for name in ("w2_stress", "w3_statistics"):
+    for name in ("w2_stress", "w3_statistics", "w4_tca"):
         sys.modules.pop(name, None)
 
 
@@ -108,7 +108,7 @@ def test_stress_scenarios_are_the_workloads_definition(prices):
     naive = w2_stress.by_numpy(prices.returns, decided)
     for found in (
         w2_stress.ours(prices.returns, decided),
-        w2_stress.returns_only(prices.returns, decided),
+        w2_stress.full_paths(prices.returns, decided),
     ):
         assert np.abs(found["net"] - naive["net"]).max() <= 1e-12
         assert np.abs(found["turnover"] - naive["turnover"]).max() <= 1e-9
@@ -167,3 +167,23 @@ def test_a_difference_beyond_the_tolerance_is_refused_before_anything_is_timed()
         check({"net": 1.0}, {"net": 1.0 + 1e-9})
     with pytest.raises(AssertionError, match="net differs"):
         check({"net": 1.0}, {"net": float("nan")})
+
+
+def test_the_tape_is_the_workloads_definition():
+    """Small W4 against pandas' own as-of merge."""
+    import runner
+    import w4_tca
+
+    market = w4_tca.make_market(5, 400, 60)
+    found = w4_tca.ours(w4_tca.tapes(market))
+    expected = w4_tca.import_pandas(market)()
+    # pandas leaves a NaN where a fill comes before the first quote, as ours does
+    known = ~np.isnan(expected["mid"])
+    assert np.array_equal(known, ~np.isnan(found["mid"]))
+    for name in ("mid", "spread_bps"):
+        found[name], expected[name] = found[name][known], expected[name][known]
+    quoted = ~np.isnan(found["order_spread_bps"]) & ~np.isnan(found["arrival_mid"])
+    for name in w4_tca.TOLERANCE.keys() - {"mid", "spread_bps"}:
+        found[name], expected[name] = found[name][quoted], expected[name][quoted]
+    assert quoted.sum() > 40
+    runner.largest_difference(w4_tca.TOLERANCE)(found, expected)

@@ -28,6 +28,7 @@ from torghut_assets.resources.frame_io import read_frame
 from torghut_assets.resources.home import Home
 
 ENGINE_CODE = code_digest("domain/backtest", "domain/candidates", "strategies")
+_COMPARED_POINTS = 200  # of a grid program's points, decided by `target_weights` as well
 _PACKAGES = ("numba", "numpy", "pandas", "pyarrow", "pydantic", "scipy")
 
 
@@ -264,7 +265,7 @@ def reproducibility_manifest(
     with desk.at_work(evidence, purpose="reproducibility_manifest") as work:
         outputs = EvaluationOutputs(home.store, work)
         second_weights = outputs.target_weights()
-        second_run = work.walk_forward()
+        second_run = work.walk_forward(compared_points=_COMPARED_POINTS)
         second_metrics = outputs.backtest_metrics(second_run, second_weights.digest)
         second_stress = outputs.stress_metrics(second_run, second_metrics.digest)
         manifest = ReproducibilityManifest(

@@ -30,13 +30,13 @@ from torghut_assets.resources.code_version import code_digest
 from torghut_assets.resources.deployment_desk import DeploymentDesk
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.lineage import INPUT_DIGESTS
-from torghut_assets.resources.session_bars import market_digest
 from torghut_assets.resources.session_desk import (
     SessionDesk,
     SessionPolicies,
     require_policies,
     submit_time,
 )
+from torghut_assets.resources.session_market import market_digest
 from torghut_assets.resources.stage_desk import Held
 
 ORDER_CODE: Final = code_digest("domain/orders", "domain/records.py", "domain/digests.py")

@@ -59,7 +59,7 @@ def rollback_plan(
 ) -> Iterator[dg.MaterializeResult[RollbackPlan]]:
     """What must be undone, and why: only if a report fails, or none was made for too long."""
     key = parse_session_key(str(context.partition_key))
-    if not rollback_desk.claim(context.instance, str(key), context.run_id):
+    if not rollback_desk.claim(context.instance, str(key), context.run.run_id):
         context.log.info("another run is rolling this back: nothing to do here")
         return
     deployed = Deployed(paper_deployment, rollback_desk.since(context.instance, paper_deployment))
@@ -74,7 +74,7 @@ def rollback_plan(
     plan = rollback_desk.existing_plan(context.instance, str(key), answers)
     if plan is not None and rollback_desk.is_done(context.instance, plan):
         context.log.info("these reports were answered: nothing to do here")
-        rollback_desk.release(context.run_id)
+        rollback_desk.release(context.run.run_id)
         return
     if plan is None:
         situation = rollback_desk.situation(
@@ -189,6 +189,11 @@ def _times(
         times = desk.bars.times(universe, dt.date.fromisoformat(session))
         return submit_time(times, policy), times.closes_at
 
+    if not replay:  # whatever was traded last: the session that is open, or opens next
+        yesterday = f"{desk.clock() - dt.timedelta(days=1):%Y-%m-%d}"
+        today = sessions_after(max(last, yesterday), 1)[0]
+        closes = desk.bars.times(universe, dt.date.fromisoformat(today)).closes_at
+        last = today if now() >= closes else max(last, yesterday)
     return TradingTimes(
         sessions=sessions_after(last, rules.settle_attempts if replay else 1),
         market_of=(
@@ -272,7 +277,7 @@ def incident_report(
             notifications=told,
         ),
     )
-    rollback_desk.release(context.run_id)
+    rollback_desk.release(context.run.run_id)
     return dg.MaterializeResult(
         value=report,
         data_version=dg.DataVersion(report.digest),

@@ -1,5 +1,6 @@
-"""The main job on real data: a snapshot, the example candidates, their gate reports."""
+"""The main job on real data: evaluate, decide, trade what passed on paper, take back what drifts."""
 
+import math
 import textwrap
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
     from torghut_assets.domain.gates.records import GateReport
 
 DEMO_SNAPSHOT = "us-megacaps@2021-12-31"
+FIRST_SESSION, LAST_SESSION = "2022-01-03", "2022-01-24"
 
 
 @click.command()
 def demo() -> None:
-    """Evaluate the example candidates on embedded real data, through their gate reports.
+    """Evaluate the example candidates on embedded real data, and trade on paper what passed.
+
+    Paper trading runs through the first weeks of 2022, a real decline, on the replay broker:
+    what drifts is rolled back.
 
     State goes to TORGHUT_HOME (default: .torghut). Running it again reuses what is there.
 
@@ -64,10 +69,48 @@ def demo() -> None:
                     driver.backtest_metrics(candidate, DEMO_SNAPSHOT),
                 )
             )
-    _print_table(home, rows)
+        _print_table(home, rows)
+        passed = [r.candidate_id for r, _ in rows if r.verdict is Verdict.PASS]
+        _trade(driver, passed)
     click.echo(f"\nreports   {home.root / 'reports'}")
     click.echo(f"read one  torghut report {candidates[0]} --snapshot {DEMO_SNAPSHOT}")
     click.echo("open UI   make ui, then http://localhost:3000")
+
+
+def _trade(driver: Driver, candidates: list[str]) -> None:
+    """Trade the admitted candidates on paper, and say what became of each."""
+    from torghut_assets.cli.session import sessions_between, trade
+    from torghut_assets.domain.drift.records import DriftReport
+    from torghut_assets.domain.rollback.records import IncidentReport
+
+    click.echo(f"\nPaper trading on real bars, {FIRST_SESSION} to {LAST_SESSION}:\n")
+    click.echo(f"{'candidate':<26}{'sessions':>8}{'orders':>8}{'return':>9}  stands at")
+    for candidate in candidates:
+        results = []
+        for day in sessions_between(FIRST_SESSION, LAST_SESSION):
+            if not driver.may_trade(candidate, day):
+                break
+            results.append(trade(driver, candidate, day))
+        last = results[-1]
+        growth = math.prod(1 + r.net_return_fraction for r in results) - 1
+        click.echo(
+            f"{candidate:<26}{len(results):>8}{sum(r.orders for r in results):>8}"
+            f"{100 * growth:>8.1f}%  "
+            + click.style(last.stands_at, fg="red" if last.rolled_back else "green")
+        )
+        partition = f"{candidate}|{last.session}"
+        drift = driver.require_record(DriftReport, "drift_report", partition)
+        for reason in drift.reasons[:2]:
+            shown = textwrap.shorten(f"{last.session} {drift.level.value}: {reason}", 75)
+            click.echo(click.style(f"    {shown}", dim=True))
+        if last.rolled_back:
+            incident = driver.require_record(IncidentReport, "incident_report", partition)
+            shown = textwrap.shorten(
+                f"rolled back, read back {incident.receipt_state}; incident class "
+                f"{incident.incident_class}: {incident.corrective_action}",
+                75,
+            )
+            click.echo(click.style(f"    {shown}", dim=True))
 
 
 def _print_table(home: Home, rows: "list[tuple[GateReport, BacktestMetrics]]") -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from torghut_assets.assets.keys import ASSETS, BACKTEST_METRICS, DATASET_SNAPSHOT, GATE_REPORT
+from torghut_assets.assets.keys import ASSETS, DATASET_SNAPSHOT
 from torghut_assets.assets.partitions import EVALUATIONS
 from torghut_assets.definitions import JOB_OF_STEP, build_definitions, stage_desk
 from torghut_assets.domain.backtest.records import BacktestMetrics
@@ -78,11 +78,11 @@ class Driver:
 
     def gate_report(self, candidate: str, snapshot: str) -> GateReport:
         """Return the current gate report of an evaluation, verified."""
-        return self._evaluated(GateReport, GATE_REPORT, candidate, snapshot)
+        return self.require_record(GateReport, "gate_report", f"{candidate}|{snapshot}")
 
     def backtest_metrics(self, candidate: str, snapshot: str) -> BacktestMetrics:
         """Return the current backtest metrics of an evaluation, verified."""
-        return self._evaluated(BacktestMetrics, BACKTEST_METRICS, candidate, snapshot)
+        return self.require_record(BacktestMetrics, "backtest_metrics", f"{candidate}|{snapshot}")
 
     def settle(
         self, candidate: str, snapshot: str | None, *, through: str
@@ -108,27 +108,36 @@ class Driver:
         """Return the stage where the receipts say that a candidate stands."""
         return stand(self._desk.pipeline, self._desk.of(candidate)).stage
 
+    def was_made(self, asset: str, partition: str) -> bool:
+        """Whether an asset was ever made for a partition."""
+        return newest(self._instance, dg.AssetKey(asset), partition) is not None
+
+    def may_trade(self, candidate: str, session: str) -> bool:
+        """Whether a candidate is deployed, or has traded this session already."""
+        deployed = self._desk.pipeline.stage(self.stands_at(candidate)).deployed
+        return deployed or self.was_made("paper_fills", f"{candidate}|{session}")
+
     def open_session(self, session: str) -> None:
         """Register a session, so that it can be traded."""
         self._instance.add_dynamic_partitions("session", [session])
 
-    def record(self, model: type[RecordT], asset: str, partition: str | None) -> RecordT | None:
-        """Return the current record of an asset, verified; `None` if there is none."""
-        return current_record(
+    def require_record(self, model: type[RecordT], asset: str, partition: str) -> RecordT:
+        """Return the current record of an asset, verified.
+
+        Raises
+        ------
+        UpstreamMissingError
+            If there is none; the message names the command that makes it.
+        """
+        record = current_record(
             self._instance, self._home.store, model, dg.AssetKey(asset), partition
         )
-
-    def _evaluated(
-        self, model: type[RecordT], key: dg.AssetKey, candidate: str, snapshot: str
-    ) -> RecordT:
-        partition = f"{candidate}|{snapshot}"
-        record = current_record(self._instance, self._home.store, model, key, partition)
         if record is None:
-            raise UpstreamMissingError(
-                asset=key.to_user_string(),
-                partition=partition,
-                command=f"torghut run {candidate} --snapshot {snapshot}",
+            candidate, _, other = partition.partition("|")
+            command = ASSETS[asset].command.format(
+                candidate=candidate, snapshot=other, session=other
             )
+            raise UpstreamMissingError(asset=asset, partition=partition, command=command)
         return record
 
     def verdict(self, asset: str, candidate: str, snapshot: str | None) -> Verdict | None:

@@ -39,9 +39,11 @@ def warm() -> None:
     """
     import numpy as np
 
-    from torghut_assets.domain.backtest.accounting import warm_up_kernels
+    from torghut_assets.domain.backtest.lane_scenarios import warm_up_kernels
     from torghut_assets.domain.backtest.overfit import pbo_cscv
+    from torghut_assets.strategies.direction_times_risk_kernel import warm_up as warm_up_grid
 
     warm_up_kernels()
+    warm_up_grid()
     pbo_cscv(np.random.default_rng(0).normal(size=(16, 3)), n_blocks=4)
     click.echo("simulation kernels are compiled and cached")

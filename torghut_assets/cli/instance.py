@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from torghut_assets.resources.home import Home
+from torghut_assets.resources.kept_storage import instance_ref
 
 
 @contextmanager
@@ -19,6 +20,6 @@ def instance_of(home: Home) -> Iterator[dg.DagsterInstance]:
     home.prepare()
     with (home.dagster_home / "opening.lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        opened = dg.DagsterInstance.from_config(str(home.dagster_home))
+        opened = dg.DagsterInstance.from_ref(instance_ref(home.dagster_home))
     with opened as instance:
         yield instance

@@ -97,15 +97,9 @@ def status() -> None:
             f"by {latch.actor}: {latch.reason}"
         )
         if state == "blocks":
-            failures: list[str] = []
-            policy = _keep(home, latch, failures)
-            scope = f" {latch.candidate_id}" if latch.candidate_id else ""
-            click.echo(
-                f"      lift it: torghut approve {kind_that_lifts(latch)}{scope} "
-                f"--report {latch.digest} --policy {policy or '<digest of order_limits>'}"
-            )
-            for failure in failures:
-                click.echo(f"      {failure}", err=True)
+            kind = kind_that_lifts(latch)
+            whose = f" {latch.candidate_id}" if latch.candidate_id else ""
+            click.echo(f"      lift it: torghut approve {kind}{whose} --latch {latch.sequence}")
     click.echo(f"{found.state}: {found.detail}")
     sys.exit(_EXIT[found.state])
 
@@ -161,14 +155,13 @@ def _accounts(home: Home, scope: str | None, failures: list[str]) -> "list[tuple
     return found
 
 
-def _keep(home: Home, latch: "KillLatch", failures: list[str]) -> str | None:
+def _keep(home: Home, latch: "KillLatch", failures: list[str]) -> None:
     """Store the latch and the limits in force, which an approval names by digest."""
     from torghut_assets.domain.orders.limits import parse_order_limits
 
     try:
         home.store.put(latch.canonical_bytes())
         limits = parse_order_limits(home.config_path("order_limits").read_bytes())
-        return home.store.put(limits.canonical_bytes())
+        home.store.put(limits.canonical_bytes())
     except (TorghutError, OSError) as error:
         failures.append(f"the latch is not in the store yet ({error})")
-        return None

@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "session": "torghut_assets.cli.session:session",
     "snapshot": "torghut_assets.cli.snapshot:snapshot",
     "stage": "torghut_assets.cli.stage:stage",
+    "tca": "torghut_assets.cli.tca:tca",
     "trials": "torghut_assets.cli.trials:trials",
     "universe": "torghut_assets.cli.universe:universe",
     "verify-statistics": "torghut_assets.cli.statistics:verify_statistics",

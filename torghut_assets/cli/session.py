@@ -9,7 +9,7 @@ import click
 
 from torghut_assets.cli.driver import Driver
 from torghut_assets.cli.instance import instance_of
-from torghut_assets.domain.errors import BadInputError, EvidenceError, UsageError
+from torghut_assets.domain.errors import BadInputError, UsageError
 from torghut_assets.domain.identifiers import parse_candidate_id, parse_date
 from torghut_assets.domain.stages.config import ROLLBACK
 from torghut_assets.resources.home import Home
@@ -67,6 +67,67 @@ def run(candidate_id: str, first: str, last: str | None, as_json: bool) -> None:
                 sys.exit(1)
 
 
+@session.command()
+@click.argument("candidate_id")
+def deploy(candidate_id: str) -> None:
+    """Admit CANDIDATE_ID to paper trading, on its latest passing gate decision.
+
+    The decision is made again from its records. `torghut session run` does this by itself.
+
+    Exit status: 0 deployed, 1 refused: no pass, overtaken, or rolled back, 3 evidence missing
+    or altered, 4 bad input.
+    """
+    from torghut_assets.domain.orders.records import PaperDeployment
+
+    home = Home.from_environment()
+    candidate = parse_candidate_id(candidate_id)
+    with instance_of(home) as instance:
+        driver = Driver(home, instance)
+        driver.require_partition("candidate", candidate, "torghut candidate add FILE")
+        driver.step("settings", None)
+        driver.step("deployment", candidate)
+        deployment = driver.require_record(PaperDeployment, "paper_deployment", candidate)
+    click.echo(
+        f"{candidate}: {deployment.mode} on {deployment.broker}, budget "
+        f"{deployment.budget_usd:,.0f} USD, admitted on {deployment.snapshot_id}"
+    )
+    click.echo(f"deployment {deployment.digest}")
+
+
+@session.command("roll-back")
+@click.argument("candidate_id")
+@click.option("--session", "day", required=True, metavar="DATE", help="YYYY-MM-DD")
+def roll_back(candidate_id: str, day: str) -> None:
+    """Take CANDIDATE_ID out of trading because of a report of one session that calls for it.
+
+    Cancels open orders, closes positions as the policy says, reads back from the broker, and
+    writes the incident. Run it again after an interruption: nothing is done twice. Without a
+    failing report it refuses; to stop a candidate all the same there is `torghut kill`.
+
+    Exit status: 0 the prior state was read back, 1 it is not known, or nothing calls for a
+    rollback, 3 evidence missing or altered, 4 bad input.
+    """
+    from torghut_assets.domain.rollback.records import IncidentReport, RollbackReceipt
+
+    home = Home.from_environment()
+    candidate = parse_candidate_id(candidate_id)
+    (session_day,) = sessions_between(day, day)
+    partition = f"{candidate}|{session_day}"
+    with instance_of(home) as instance:
+        driver = Driver(home, instance)
+        driver.require_partition("candidate", candidate, "torghut candidate add FILE")
+        driver.step("settings", None)
+        driver.step("rollback", partition)
+        driver.settle_session(candidate, session_day)
+        receipt = driver.require_record(RollbackReceipt, "rollback_receipt", partition)
+        incident = driver.require_record(IncidentReport, "incident_report", partition)
+    click.echo(f"{candidate} in {session_day}: {receipt.state}")
+    for problem in (*receipt.differences, *receipt.problems):
+        click.echo(f"  {problem}")
+    click.echo(f"incident class {incident.incident_class}: {incident.corrective_action}")
+    sys.exit(0 if receipt.state == "restored" else 1)
+
+
 def sessions_between(first: str, last: str) -> tuple[str, ...]:
     """Return the sessions of the New York Stock Exchange in a window, both ends included.
 
@@ -115,16 +176,13 @@ def trade(driver: Driver, candidate: str, day: str) -> SessionResult:
     driver.step("deployment", candidate)
     driver.step("session", partition)
     driver.settle_session(candidate, day)
-    rolled_back = driver.stands_at(candidate) == ROLLBACK
-    if rolled_back:
+    if driver.stands_at(candidate) == ROLLBACK:
         driver.step("rollback", partition)
         driver.settle_session(candidate, day)
-    fills = driver.record(PaperFills, "paper_fills", partition)
-    tca = driver.record(PaperTca, "paper_tca", partition)
-    gate = driver.record(PaperGateReport, "paper_gate_report", partition)
-    drift = driver.record(DriftReport, "drift_report", partition)
-    if fills is None or tca is None or gate is None or drift is None:
-        raise EvidenceError(f"{partition}: the session ended without all its records; see its run.")
+    fills = driver.require_record(PaperFills, "paper_fills", partition)
+    tca = driver.require_record(PaperTca, "paper_tca", partition)
+    gate = driver.require_record(PaperGateReport, "paper_gate_report", partition)
+    drift = driver.require_record(DriftReport, "drift_report", partition)
     return SessionResult(
         session=day,
         orders=len(fills.orders),
@@ -133,9 +191,9 @@ def trade(driver: Driver, candidate: str, day: str) -> SessionResult:
         net_return_fraction=fills.net_return_fraction,
         shortfall_bps=tca.shortfall_bps,
         paper_gate=gate.verdict.value,
-        drift=drift.verdict.value,
+        drift=drift.level.value,
         stands_at=driver.stands_at(candidate),
-        rolled_back=rolled_back,
+        rolled_back=driver.was_made("incident_report", partition),
     )
 
 

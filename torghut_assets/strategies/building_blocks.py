@@ -226,7 +226,18 @@ def finished_weights(raw: Floats, bars: BarPanel, *, warm_up_bars: int, max_gros
     held &= np.isfinite(raw)
     held[:warm_up_bars] = False
     out = np.where(held, raw, 0.0)
-    gross = np.abs(out).sum(axis=1)
-    out /= np.maximum(1.0, gross / max_gross)[:, np.newaxis]
+    gross = _row_sums(np.abs(out))
+    out *= (1.0 / np.maximum(1.0, gross / max_gross))[:, np.newaxis]
     out += 0.0  # negative zeros become zeros
     return out
+
+
+def _row_sums(values: Floats) -> Floats:
+    """Sum of each row, added from left to right: an order that no library may choose anew."""
+    totals = np.zeros(len(values))
+    step = max(64, _CHUNK_VALUES // max(1, values.shape[1]))
+    for start in range(0, len(values), step):
+        total = totals[start : start + step]
+        for column in values[start : start + step].T:
+            total += column
+    return totals

@@ -7,14 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from torghut_assets.domain.backtest.accounting import (
-    AccountRules,
-    simulate,
-    simulate_side_by_side,
-    warm_up_kernels,
-)
+from torghut_assets.domain.backtest.accounting import AccountRules, simulate
 from torghut_assets.domain.backtest.costs import Conditions, CostRates
 from torghut_assets.domain.backtest.errors import AccountRulesError, WeightsRefusedError
+from torghut_assets.domain.backtest.lane_grid import simulate_side_by_side
+from torghut_assets.domain.backtest.lane_scenarios import warm_up_kernels
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "accounting.json").read_text())
 FLAT = Conditions.proportional(np.zeros((4, 2)), 0.0)
@@ -166,9 +163,12 @@ def test_the_weights_given_are_not_changed():
     assert np.array_equal(weights, before)
 
 
-def test_warming_up_runs_both_kernels():
-    from torghut_assets.domain.backtest import accounting_kernel as kernel
+def test_warming_up_runs_every_kernel():
+    from torghut_assets.domain.backtest import accounting_kernel, lane_kernel, lane_rows_kernel
 
     warm_up_kernels()
-    assert kernel.run_account.signatures
-    assert kernel.run_accounts.signatures
+    assert accounting_kernel.run_account.signatures
+    for kernel in (lane_kernel.run_plain, lane_kernel.run_limited):
+        assert kernel.signatures
+    for name in ("gather", "gather_delayed", "summarize"):
+        assert getattr(lane_rows_kernel, name).signatures

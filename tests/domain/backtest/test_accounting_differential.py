@@ -10,12 +10,9 @@ import math
 import numpy as np
 import pytest
 
-from torghut_assets.domain.backtest.accounting import (
-    AccountRules,
-    simulate,
-    simulate_side_by_side,
-)
+from torghut_assets.domain.backtest.accounting import AccountRules, simulate
 from torghut_assets.domain.backtest.costs import Conditions, CostRates
+from torghut_assets.domain.backtest.lane_grid import simulate_side_by_side
 
 
 def limited(wanted, rules):
@@ -247,17 +244,13 @@ def test_compiled_and_interpreted_loops_agree_to_the_bit(seed, monkeypatch):
     prices, volumes, sigmas, weights, rules, rates = random_world(seed)
     conditions = Conditions(returns_of(prices), volumes, sigmas, rates)
     compiled = simulate(weights, conditions, rules)
-    many, traded = simulate_side_by_side(weights, conditions, rules)
-    for name in ("_clip", "_cooled", "run_account", "run_accounts"):
+    for name in ("_clip", "_cooled", "run_account"):
         monkeypatch.setattr(kernel, name, getattr(kernel, name).py_func)
     interpreted = simulate(weights, conditions, rules)
     assert compiled.net_return.tobytes() == interpreted.net_return.tobytes()
     assert compiled.turnover.tobytes() == interpreted.turnover.tobytes()
     one, other = compiled.by_symbol, interpreted.by_symbol
     assert one.contribution.tobytes() == other.contribution.tobytes()
-    again, traded_again = simulate_side_by_side(weights, conditions, rules)
-    assert many.tobytes() == again.tobytes()
-    assert traded.tobytes() == traded_again.tobytes()
 
 
 @pytest.mark.parametrize(("move", "cost"), [(1.5, 0.0), (0.0, 1.0)])
@@ -272,37 +265,3 @@ def test_ruin_is_the_same_interpreted(move, cost, monkeypatch):
     interpreted = simulate(-np.ones((4, 1)), conditions, AccountRules())
     assert compiled.ruin_bar == interpreted.ruin_bar is not None
     assert compiled.equity.tobytes() == interpreted.equity.tobytes()
-
-
-@pytest.mark.parametrize("n_accounts", [1, 7, 64, 65, 130])
-@pytest.mark.parametrize("lag", [1, 3])
-def test_accounts_in_step_equal_accounts_alone_to_the_bit(n_accounts, lag):
-    """Without limits accounts run in step; some of these are ruined and some orders are dust."""
-    draw = np.random.default_rng(n_accounts)
-    returns = draw.normal(0, 0.02, (80, 4))
-    weights = draw.normal(0, 0.3, (80, 4 * n_accounts))
-    weights[draw.random(weights.shape) < 0.2] = 0.0
-    weights[40:, ::3] = weights[40, ::3]
-    weights[:, :4] *= 400.0  # ruined by a loss
-    if n_accounts > 1:
-        weights[:, 4:8] = 0.0
-    conditions = Conditions.proportional(returns, 0.002)
-    net, turnover = simulate_side_by_side(weights, conditions, AccountRules(lag=lag))
-    ruined = 0
-    for k in range(n_accounts):
-        alone = simulate(weights[:, 4 * k : 4 * k + 4], conditions, AccountRules(lag=lag))
-        assert net[k].tobytes() == alone.net_return.tobytes()
-        assert turnover[k] == sum(alone.turnover.tolist())
-        ruined += alone.ruin_bar is not None
-    assert ruined == 1
-
-
-def test_a_cost_that_eats_everything_ruins_accounts_in_step_too():
-    weights = np.array([[0.5, 3.0], [-0.5, -3.0], [0.5, 3.0], [0.5, 3.0]])
-    conditions = Conditions.proportional(np.full((4, 1), 0.01), 0.3)
-    net, turnover = simulate_side_by_side(weights, conditions, AccountRules())
-    for k in range(2):
-        alone = simulate(weights[:, k : k + 1], conditions, AccountRules())
-        assert net[k].tobytes() == alone.net_return.tobytes()
-        assert turnover[k] == sum(alone.turnover.tolist())
-    assert net[1].min() == -1.0 < net[0].min()

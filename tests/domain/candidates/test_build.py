@@ -51,7 +51,7 @@ def test_a_plugin_that_raises_gives_a_build_that_fails(spec):
     build = build_strategy(spec, loaded(Broken()))
     assert build.verdict is Verdict.FAIL
     assert build.warm_up_bars == 0
-    assert len(build.results) == 15
+    assert len(build.results) == 16
 
 
 def test_another_plugin_than_the_one_named_is_refused(spec):

@@ -28,7 +28,7 @@ CHAMPION = "dip-buying-megacaps-v1"
 def quick(policy: PaperGatePolicy = POLICY, **changes: Any) -> PaperGatePolicy:
     """Return the policy with few resamples and small windows, for many cases."""
     resampling = policy.resampling.model_copy(update={"resamples": 200})
-    wanted = {"sessions": 8, "filled_orders": 10, "high_volatility_sessions": 3}
+    wanted = {"sessions": 8, "filled_orders": 10, "high_volatility_sessions": 2}
     wanted["normal_volatility_sessions"] = 3
     limits = tuple(
         limit.model_copy(update={"limit": float(wanted.get(limit.measurement, limit.limit))})

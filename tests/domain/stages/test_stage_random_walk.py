@@ -14,6 +14,7 @@ from torghut_assets.domain.stages.config import STAGES
 from torghut_assets.domain.stages.evidence import Outcome
 from torghut_assets.domain.stages.machine import (
     follow,
+    has_traded,
     line_state,
     stand,
     walk,
@@ -85,7 +86,10 @@ class Lives(RuleBasedStateMachine):
     @rule(candidate=st.sampled_from(CANDIDATES), outcome=OUTCOMES, mark=MARKS)
     def decide_where_it_stands(self, candidate, outcome, mark):
         next(STEPS)
-        stage = stand(self.pipeline, self.own(candidate)).stage
+        standing = stand(self.pipeline, self.own(candidate))
+        if outcome is Outcome.SUPERSEDED and has_traded(self.pipeline, standing):
+            return
+        stage = standing.stage
         self.append([decision_with(self.pipeline, stage, outcome, candidate=candidate, mark=mark)])
 
     @rule(
@@ -97,10 +101,12 @@ class Lives(RuleBasedStateMachine):
     def forge(self, candidate, stage, to, outcome):
         """Try a receipt from anywhere to anywhere: it is refused unless it is the listed one."""
         next(STEPS)
-        here = stand(self.pipeline, self.own(candidate)).stage
+        standing = stand(self.pipeline, self.own(candidate))
+        here = standing.stage
         listed = decision_with(self.pipeline, here, outcome, candidate=candidate)
         forged = listed.model_copy(update={"stage": stage, "to_stage": to})
-        if (stage, to) == (here, listed.to_stage):
+        moved = outcome is Outcome.SUPERSEDED and has_traded(self.pipeline, standing)
+        if (stage, to) == (here, here if moved else listed.to_stage):
             return
         receipts = [*self.own(candidate), *receipts_of([forged], first=len(self.book) + 1)]
         with pytest.raises((EvidenceContradictionError, StageRefusedError)):

@@ -30,7 +30,7 @@ LEADS = {  # stage: (pass, fail, superseded); missing and inconclusive hold
     BUILD: (BACKTEST, INTAKE, INTAKE),
     BACKTEST: (GATE, INTAKE, INTAKE),
     GATE: (PAPER, INTAKE, INTAKE),
-    PAPER: (RAMP_1, ROLLBACK, PAPER),
+    PAPER: (RAMP_1, ROLLBACK, INTAKE),
     RAMP_1: (RAMP_2, ROLLBACK, RAMP_1),
     RAMP_2: (MONITORING, ROLLBACK, RAMP_2),
     MONITORING: (MONITORING, ROLLBACK, MONITORING),
@@ -180,16 +180,18 @@ def test_other_evidence_supersedes_and_begins_anew():
     assert stand(SHIPPED, receipts).stage == PAPER
 
 
-def test_what_is_admitted_stays_until_it_trades_and_fails():
+def test_what_is_admitted_begins_anew_with_other_evidence_until_it_trades():
     receipts, _ = appended(SHIPPED, [], plan({}))
     assert stand(SHIPPED, receipts).stage == PAPER
-    assert appended(SHIPPED, receipts, plan({GATE: Outcome.FAIL}, mark="b" * 64))[1] == ()
-
-
-def test_a_deployed_candidate_is_not_moved_by_another_evaluation():
-    receipts, _ = appended(ACTIVE, [], plan({}, pipeline=ACTIVE))
-    assert stand(ACTIVE, receipts).stage == PAPER
-    assert appended(ACTIVE, receipts, plan({}, pipeline=ACTIVE, mark="b" * 64))[1] == ()
+    anew, new = appended(SHIPPED, receipts, plan({GATE: Outcome.FAIL}, mark="b" * 64))
+    assert (new[0].stage, new[0].outcome) == (PAPER, Outcome.SUPERSEDED)
+    assert stand(SHIPPED, anew).stage == INTAKE
+    session = decision_with(SHIPPED, PAPER, Outcome.INCONCLUSIVE)
+    traded = [*receipts, *receipts_of([session], first=len(receipts) + 1)]
+    assert appended(SHIPPED, traded, plan({GATE: Outcome.FAIL}, mark="b" * 64))[1] == ()
+    forged = decision_with(SHIPPED, PAPER, Outcome.SUPERSEDED)
+    with pytest.raises(EvidenceContradictionError, match=PAPER):
+        stand(SHIPPED, [*traded, *receipts_of([forged], first=len(traded) + 1)])
 
 
 def test_nothing_planned_appends_nothing():

@@ -3,7 +3,8 @@
 Read `simulate` first. Weights decided at the close of bar t trade at the close of bar t + lag.
 The account finances itself: trades are sized on the equity before trading and their cost is
 paid from cash, which earns nothing. Backtest, walk-forward, stress and capacity all come
-through here. docs/numerics-backtest.md has the formulas.
+through here; `lane_grid` and `lane_scenarios` run many such accounts in step, to the same bits.
+docs/numerics-backtest.md has the formulas.
 """
 
 from dataclasses import dataclass, replace
@@ -186,7 +187,7 @@ def simulate(
     start, end = (0, n_bars) if counted is None else counted
     by_bar = np.empty((n_bars, kernel.BAR_FIELDS))
     by_symbol = np.empty((kernel.SYMBOL_FIELDS, n_symbols))
-    market, scalars = _kernel_inputs(conditions, rules)
+    market, scalars = kernel_inputs(conditions, rules)
     output = kernel.KernelOutput(by_bar, by_symbol, start, end)
     ruin = int(kernel.run_account(checked, 0, market, scalars, output))
     columns = np.ascontiguousarray(by_bar.T)
@@ -213,61 +214,6 @@ def simulate(
     )
 
 
-def simulate_side_by_side(
-    weights: Floats, conditions: Conditions, rules: AccountRules, threads: int = 1
-) -> tuple[Floats, Floats]:
-    """Run many accounts over the same symbols; only returns and turnover are kept.
-
-    Parameters
-    ----------
-    weights : ndarray of float64, shape (n_bars, n_accounts * n_symbols)
-        Account k owns columns [k * n_symbols, (k + 1) * n_symbols).
-    conditions, rules
-        As in `simulate`.
-    threads : int
-        Number of threads; the result does not depend on it.
-
-    Returns
-    -------
-    net_returns : ndarray of float64, shape (n_accounts, n_bars)
-    turnover : ndarray of float64, shape (n_accounts,)
-        Sum over all bars.
-
-    Raises
-    ------
-    WeightsRefusedError
-        If the columns are not a multiple of the symbols, or a weight is NaN or infinite.
-    """
-    from concurrent.futures import ThreadPoolExecutor
-
-    from torghut_assets.domain.backtest import accounting_kernel as kernel
-
-    n_bars, n_symbols = conditions.returns.shape
-    n_accounts = max(1, weights.shape[-1] // n_symbols)
-    checked = checked_weights(weights, (n_bars, n_accounts * n_symbols))
-    net_returns = np.empty((n_accounts, n_bars))
-    turnover = np.empty(n_accounts)
-    market, scalars = _kernel_inputs(conditions, rules)
-    edges = [n_accounts * part // threads for part in range(threads + 1)]
-
-    def run(part: int) -> None:
-        block = (edges[part], edges[part + 1])
-        kernel.run_accounts(checked, block, market, scalars, (net_returns, turnover))
-
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(run, range(threads)))
-    return net_returns, turnover
-
-
-def warm_up_kernels() -> None:
-    """Compile both kernels into their cache, so that the first evaluation need not wait."""
-    returns = np.zeros((2, 1))
-    weights = np.zeros((2, 1))
-    free = Conditions.proportional(returns, 0.0)
-    simulate(weights, free, AccountRules())
-    simulate_side_by_side(weights, free, AccountRules())
-
-
 def checked_weights(weights: Floats, shape: tuple[int, int]) -> Floats:
     """Return `weights` as a contiguous float64 array of `shape`, or refuse them."""
     array = np.ascontiguousarray(weights, dtype=np.float64)
@@ -287,9 +233,10 @@ def checked_weights(weights: Floats, shape: tuple[int, int]) -> Floats:
     return array
 
 
-def _kernel_inputs(
+def kernel_inputs(
     conditions: Conditions, rules: AccountRules
 ) -> "tuple[KernelMarket, KernelRules]":
+    """Return conditions and rules as the compiled kernels take them."""
     from torghut_assets.domain.backtest import accounting_kernel as kernel
 
     market = kernel.KernelMarket(

@@ -1,4 +1,4 @@
-"""The one accounting loop, compiled. `accounting` is its only caller and imports it late.
+"""The one accounting loop, compiled: the definition that `lane_kernel` is held to, bit by bit.
 
 Read the loop top to bottom: mark to market, limit the target, order, fill, pay, book. There
 is no reduction in another order than written (no fast-math), so results are the same bits on
@@ -25,9 +25,6 @@ SYMBOL_FIELDS = 5
 DUST = 1e-13
 """A smaller trade, as a fraction of equity, is rounding and not an order. Without this a last
 bit would start a cooldown or a cancellation."""
-
-LANES = 64
-"""Accounts that run in step at most: their state stays in the first-level cache."""
 
 
 class KernelMarket(NamedTuple):
@@ -247,127 +244,3 @@ def _cooled(goal: float, drifted: float, working: float) -> float:
     if goal * drifted < 0.0:
         return 0.0
     return drifted if abs(goal) > abs(drifted) else goal
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def run_accounts(
-    weights: Array,
-    accounts: tuple[int, int],
-    market: KernelMarket,
-    rules: KernelRules,
-    results: tuple[Array, Array],
-) -> None:
-    """Simulate accounts `[first, last)` that lie side by side in the columns of `weights`.
-
-    Parameters
-    ----------
-    weights : ndarray of float64, shape (n_bars, n_accounts * n_symbols)
-    accounts : (int, int)
-    market, rules
-    results : (ndarray of float64, ndarray of float64)
-        Output: net returns, shape (n_accounts, n_bars), and turnover, the sum over all bars,
-        shape (n_accounts,).
-    """
-    net_returns, turnover = results
-    first, last = accounts
-    n_bars, n_symbols = market.returns.shape
-    alone = np.ones(last - first, np.bool_)
-    if _is_plain(market, rules):
-        groups = -(-(last - first) // LANES)
-        for group in range(groups):
-            start = first + (last - first) * group // groups
-            end = first + (last - first) * (group + 1) // groups
-            alone[start - first : end - first] = _run_plain_accounts(
-                weights, (start, end), market.returns, rules, results
-            )
-    by_bar = np.empty((n_bars, BAR_FIELDS))
-    output = KernelOutput(by_bar, np.empty((SYMBOL_FIELDS, n_symbols)), 0, 0)
-    for account in range(first, last):
-        if not alone[account - first]:
-            continue
-        run_account(weights, account * n_symbols, market, rules, output)
-        total = 0.0
-        for bar in range(n_bars):
-            net_returns[account, bar] = by_bar[bar, NET]
-            total += by_bar[bar, TURNOVER]
-        turnover[account] = total
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _is_plain(market: KernelMarket, rules: KernelRules) -> bool:
-    """Whether nothing but a constant cost stands between a target and its fill."""
-    return (
-        market.liquidity.size == 0
-        and market.volatility.size == 0
-        and rules.max_gross == np.inf
-        and rules.max_net == np.inf
-        and rules.max_symbol == np.inf
-        and rules.min_trade == 0.0
-        and rules.cooldown == 0
-    )
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _run_plain_accounts(
-    weights: Array,
-    accounts: tuple[int, int],
-    returns: Array,
-    rules: KernelRules,
-    results: tuple[Array, Array],
-) -> Array:
-    """`run_account` without its limits, for a group of accounts in step.
-
-    Each account does what `run_account` does, operation by operation, so the bits are the same;
-    the accounts of a group are independent lanes of vector instructions. Returns which
-    accounts were ruined: their results are not valid.
-    """
-    net_returns, turnover = results
-    first, last = accounts
-    n_lanes = last - first
-    n_bars, n_symbols = returns.shape
-    held = np.zeros((n_symbols, n_lanes))
-    goals = np.zeros((n_symbols, n_lanes))
-    row = np.empty(n_lanes * n_symbols)
-    kept, growth, shrink = np.ones(n_lanes), np.ones(n_lanes), np.ones(n_lanes)
-    cost, traded, net = np.zeros(n_lanes), np.zeros(n_lanes), np.zeros(n_lanes)
-    total, least, dearest = np.zeros(n_lanes), np.ones(n_lanes), np.zeros(n_lanes)
-    for bar in range(n_bars):
-        # Mark to market.
-        growth[:] = 0.0
-        for i in range(n_symbols):
-            for k in range(n_lanes):
-                growth[k] += held[i, k] * returns[bar, i]
-        for k in range(n_lanes):
-            growth[k] += kept[k]
-            shrink[k] = 1.0 / growth[k]
-            cost[k] = 0.0
-            traded[k] = 0.0
-        if bar >= rules.lag:
-            row[:] = weights[bar - rules.lag, first * n_symbols : last * n_symbols]
-            for k in range(n_lanes):
-                for i in range(n_symbols):
-                    goals[i, k] = row[k * n_symbols + i]
-        # Order, fill, pay.
-        for i in range(n_symbols):
-            earned = 1.0 + returns[bar, i]
-            for k in range(n_lanes):
-                drifted = held[i, k] * earned * shrink[k]
-                goal = goals[i, k]
-                size = abs(goal - drifted)
-                dust = size < DUST
-                size = 0.0 if dust else size
-                cost[k] += size * rules.fixed_rate
-                traded[k] += size
-                held[i, k] = drifted if dust else goal
-        # Book.
-        for k in range(n_lanes):
-            net[k] = growth[k] * (1.0 - cost[k]) / kept[k] - 1.0
-            total[k] += traded[k]
-            least[k] = min(least[k], growth[k])
-            dearest[k] = max(dearest[k], cost[k])
-            kept[k] = 1.0 - cost[k]
-        for k in range(n_lanes):
-            net_returns[first + k, bar] = net[k]
-    turnover[first:last] = total
-    survived: Array = (least > 0.0) & (dearest < 1.0)
-    return ~survived

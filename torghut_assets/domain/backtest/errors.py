@@ -19,6 +19,10 @@ class GridRefusedError(BadInputError):
     """A parameter grid is empty, holds a value twice or has more points than allowed."""
 
 
+class GridProgramRefusedError(BadInputError):
+    """A plugin's program for its grid does not decide what its `target_weights` decide."""
+
+
 class FoldPlanError(BadInputError):
     """Walk-forward windows that cannot be laid out."""
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from torghut_assets.domain.candidates.examinee import ContractViolationError, Examinee
+from torghut_assets.domain.candidates.grid_agreement import check_grid_program
 from torghut_assets.domain.candidates.look_ahead import check_changed_future, check_truncation
 from torghut_assets.domain.candidates.other_points import check_other_points
 from torghut_assets.domain.candidates.panels import ExaminationPanel, examination_panels
@@ -97,6 +98,8 @@ def run_conformance(
     for name, test in _TESTS.items():
         results.append(_result(name, lambda test=test: test(examinee, panels, weights)))  # type: ignore[misc]
     results.append(_result(_OTHER_POINTS, lambda: check_other_points(strategy, other_points)))
+    points = (parameters, *other_points)
+    results.append(_result(_GRID_PROGRAM, lambda: check_grid_program(strategy, points)))
     return tuple(results)
 
 
@@ -251,7 +254,8 @@ _TESTS: Final[dict[str, Callable[[Examinee, Panels, Weights], str]]] = {
 }
 
 _OTHER_POINTS: Final = "other_points_keep_the_contract"
-_LATER: Final = (*_TESTS, _OTHER_POINTS)
+_GRID_PROGRAM: Final = "grid_program_agrees"
+_LATER: Final = (*_TESTS, _OTHER_POINTS, _GRID_PROGRAM)
 
 
 def _stale_cells(close: Floats) -> npt.NDArray[np.bool_]:

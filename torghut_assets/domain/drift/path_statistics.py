@@ -166,7 +166,7 @@ def resampled_rows(values: Floats, horizon: int, draws: tuple[int, int]) -> IntA
     """
     n_paths, seed = draws
     generator = np.random.default_rng(seed)
-    lengths = (optimal_block_length(series).stationary for series in (values, np.abs(values)))
+    lengths = [optimal_block_length(series).stationary for series in (values, np.abs(values))]
     rows = [
         stationary_bootstrap_indices(values.size, max(1.0, *lengths), n_paths, generator)
         for _ in range(math.ceil(horizon / values.size))

@@ -71,22 +71,22 @@ class DriftReference:
                 found=f"{n} returns, bars {bars.shape}, weights {weights.shape}",
                 expected="one row of bars and weights per session of the path",
             )
-        self._path = path
-        self._bars = bars
-        self._weights = weights
+        self.path = path
+        self.bars = bars
+        self.target_weights = weights
         self._settings = settings
         self._fan: PathFan | None = None
 
     @cached_property
     def level(self) -> ReturnLevel:
         """Moments of the net returns."""
-        return return_level(self._path.net_return)
+        return return_level(self.path.net_return)
 
     @cached_property
     def outcomes(self) -> Floats:
         """Returns per unit of exposure, abstentions left out: the calibration set."""
-        held = exposure_during(self._path.gross_exposure)
-        return per_exposure(self._path.net_return, held)
+        held = exposure_during(self.path.gross_exposure)
+        return per_exposure(self.path.net_return, held)
 
     @cached_property
     def interval(self) -> ConformalInterval:
@@ -104,7 +104,7 @@ class DriftReference:
     @cached_property
     def scale(self) -> tuple[Floats, Floats]:
         """Mean and deviation by symbol of the two bar features, each of shape (2, n_symbols)."""
-        features = bar_features(self._bars)
+        features = bar_features(self.bars)
         with_values = np.isfinite(features)
         n = with_values.sum(axis=0)
         mean = np.where(with_values, features, 0.0).sum(axis=0) / np.maximum(n, 1)
@@ -135,17 +135,17 @@ class DriftReference:
     @cached_property
     def returns(self) -> WindowReference:
         """Standardized open-to-close returns."""
-        return window_reference(self.standardized(self._bars)[0])
+        return window_reference(self.standardized(self.bars)[0])
 
     @cached_property
     def ranges(self) -> WindowReference:
         """Standardized log ranges."""
-        return window_reference(self.standardized(self._bars)[1])
+        return window_reference(self.standardized(self.bars)[1])
 
     @cached_property
     def weights(self) -> WindowReference:
         """Target weights."""
-        return window_reference(self._weights)
+        return window_reference(self.target_weights)
 
     def fan(self, n_sessions: int) -> PathFan:
         """Resampled paths, at least `n_sessions` long.
@@ -156,7 +156,7 @@ class DriftReference:
         if self._fan is None or self._fan.horizon != horizon:
             settings = self._settings
             self._fan = path_fan(
-                self._path.net_return, horizon, settings.cusum_slack_deviations, settings.draws
+                self.path.net_return, horizon, settings.cusum_slack_deviations, settings.draws
             )
         return self._fan
 

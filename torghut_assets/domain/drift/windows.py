@@ -7,7 +7,7 @@ changed. the window is therefore ranked among every window of the reference
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -36,6 +36,8 @@ class WindowReference:
     cumulated : ndarray of shape (n_rows + 1, n_bins)
         Values per bin in the rows before.
     sorted_values : ndarray of shape (n_rows * n_columns,)
+    kept : dict
+        Distances of the reference's own windows by their length, once they were computed.
     """
 
     rows: Floats
@@ -43,6 +45,7 @@ class WindowReference:
     shares: Floats
     cumulated: Floats
     sorted_values: Floats
+    kept: dict[int, Floats] = field(default_factory=dict, compare=False, repr=False)
 
 
 def window_reference(rows: Floats) -> WindowReference:
@@ -138,10 +141,13 @@ def distances_of_reference_windows(reference: WindowReference, length: int) -> F
         If the reference is not at least twice as long as the window.
     """
     _require_twice(reference, length)
+    if length in reference.kept:
+        return reference.kept[length]
     n_windows = len(reference.rows) - length + 1
     starts = np.arange(0, n_windows, math.ceil(n_windows / _MOST_WINDOWS))
     taken = reference.rows[starts[:, None] + np.arange(length)]
-    return _distances(reference, taken.reshape(len(starts), -1))
+    reference.kept[length] = _distances(reference, taken.reshape(len(starts), -1))
+    return reference.kept[length]
 
 
 def _psi(expected: Floats, shares: Floats) -> Floats:

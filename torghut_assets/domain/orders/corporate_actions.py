@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 
 LARGEST_TERM: Final = 50
 """Splits of more than 50 to 1 do not occur among listed shares in practice."""
+_LARGEST_DENOMINATOR: Final = 4
+"""2 for 1, 3 for 2, 4 for 3, 5 for 4: finer ratios are dividends in shares, told as cash here."""
 _SPLIT_FROM: Final = 0.04
 _RATIO_TOLERANCE: Final = 0.005
 _NO_CHANGE: Final = 5e-5
@@ -38,7 +40,7 @@ def corporate_action(
     CorporateAction
         Nothing if a price is missing, or the factor moved by less than 0.005 %, which is the
         rounding of published closes. A change of 4 % or more within 0.5 % of a ratio of whole
-        numbers up to 50 is a split; any other fall of the factor is a dividend.
+        numbers (up to 50 for 1, down to 5 for 4) is a split; any other fall of the factor is a dividend.
 
     References
     ----------
@@ -50,11 +52,11 @@ def corporate_action(
     factor = (close_before / adjusted_before) / (close / adjusted)
     if abs(factor - 1.0) < _NO_CHANGE:
         return CorporateAction()
-    ratio = Fraction(factor).limit_denominator(10)
-    small = 0 < ratio.numerator <= LARGEST_TERM
-    near = small and abs(float(ratio) / factor - 1.0) <= _RATIO_TOLERANCE
-    if abs(factor - 1.0) >= _SPLIT_FROM and near:
-        return CorporateAction(split_ratio=float(ratio))
+    up = max(factor, 1.0 / factor)
+    ratio = Fraction(up).limit_denominator(_LARGEST_DENOMINATOR)
+    near = ratio <= LARGEST_TERM and abs(float(ratio) / up - 1.0) <= _RATIO_TOLERANCE
+    if up - 1.0 >= _SPLIT_FROM and near:
+        return CorporateAction(split_ratio=float(ratio if factor > 1.0 else 1 / ratio))
     if factor > 1.0:
         return CorporateAction(dividend_usd=close_before * (1.0 - 1.0 / factor))
     return CorporateAction()

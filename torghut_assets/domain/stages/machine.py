@@ -110,10 +110,17 @@ def stand(pipeline: PipelineConfig, receipts: Sequence[StageReceipt]) -> Standin
             require_agreement(where, decision.candidate_id, standing.last.decision.candidate_id)
         require_agreement(where, decision.stage, standing.stage)
         leads_to = transition(pipeline, decision.stage, decision.outcome).to_stage
+        if decision.outcome is Outcome.SUPERSEDED and has_traded(pipeline, standing):
+            leads_to = decision.stage
         held = decision.outcome is Outcome.PASS and decision.held_because is not None
         require_agreement(where, decision.to_stage, decision.stage if held else leads_to)
         standing = Standing(decision.to_stage, receipt)
     return standing
+
+
+def has_traded(pipeline: PipelineConfig, standing: Standing) -> bool:
+    """Whether a session of a deployed stage was decided since the candidate last began."""
+    return standing.last is not None and pipeline.stage(standing.last.decision.stage).deployed
 
 
 def decide(
@@ -245,8 +252,8 @@ def what_to_append(
     if standing.stage == pipeline.initial:
         return tuple(planned)
     leads = transition(pipeline, standing.stage, Outcome.SUPERSEDED)
-    if leads.to_stage == standing.stage:
-        return ()  # what is deployed is not moved by another evaluation
+    if leads.to_stage == standing.stage or has_traded(pipeline, standing):
+        return ()  # what has traded is not moved by another evaluation
     superseding = planned[0].model_copy(
         update={
             "stage": standing.stage,

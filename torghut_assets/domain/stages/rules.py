@@ -116,9 +116,13 @@ def a_failure_leads_back(pipeline: PipelineConfig) -> Iterator[BrokenRule]:
 
 
 def new_evidence_leads_back_unless_deployed(pipeline: PipelineConfig) -> Iterator[BrokenRule]:
-    """Another evaluation begins at the first stage; a deployment it leaves alone."""
+    """Another evaluation begins at the first stage; what has traded it leaves alone.
+
+    A candidate that was admitted to paper trading and has not traded yet begins anew as well.
+    """
     for stage in pipeline.stages:
-        wanted = HOLD if stage.deployed or stage.name == ROLLBACK else pipeline.initial
+        has_traded = stage.deployed and stage.name != _PAPER
+        wanted = HOLD if has_traded or stage.name == ROLLBACK else pipeline.initial
         if stage.on_superseded != wanted:
             yield BrokenRule(f"stages.{stage.name}.on_superseded", stage.on_superseded, wanted)
 
