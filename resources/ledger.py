@@ -214,6 +214,31 @@ class Ledger:
             signed = session.head(prefix.size) or b""
         return prefix.require_head(signed, what=f"head {prefix.size}"), signed
 
+    def join(self) -> LedgerPrefix:
+        """Trust the ledger's newest head as this home's anchor, after everything was checked.
+
+        For a home that begins to use a team's ledger: compare the root with what others see.
+
+        Raises
+        ------
+        BadInputError
+            If this home has an anchor already, or the ledger has no entry.
+        EvidenceRefusedError
+            With the first fault, if the ledger is not whole.
+        """
+        with self._storage.reading() as session:
+            rows, heads = session.rows_after(0), session.heads()
+        if self._storage.anchor() is not None or not rows:
+            raise BadInputError(
+                location=self.location,
+                found="an anchor" if rows else "no entry",
+                expected="a ledger with entries, and a home that never used one",
+            )
+        newest = heads.get(len(rows), b"")
+        prefix = check_ledger(rows, heads, newest, location=self.location)
+        self._storage.keep_anchor(newest)
+        return prefix
+
     def close(self) -> None:
         """Let go of the storage; the next use opens it again."""
         self._storage.close()

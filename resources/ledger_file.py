@@ -101,6 +101,10 @@ class LedgerStorage(Protocol):
         """Return the tree head that was last written down elsewhere; `None` if there is none."""
         ...
 
+    def keep_anchor(self, head: bytes) -> None:
+        """Write a tree head down elsewhere, without an entry."""
+        ...
+
     def guards_intact(self) -> bool:
         """Whether the storage still refuses changes as this project makes it."""
         ...
@@ -239,6 +243,11 @@ class SqliteLedger:
             return self._anchor_path.read_bytes()
         except FileNotFoundError:
             return None
+
+    def keep_anchor(self, head: bytes) -> None:
+        """Write the anchor file of a home that has none."""
+        with locked(self._anchor_path):
+            replace_anchor(self._anchor_path, head)
 
     def guards_intact(self) -> bool:
         """Whether tables and triggers are as this project makes them."""

@@ -19,3 +19,8 @@ def ledger_storage(home: Home) -> LedgerStorage:
     from torghut_assets.resources.ledger_postgres import PostgresLedger
 
     return PostgresLedger(url, home.ledger_anchor_path)
+
+
+def has_ledger(home: Home) -> bool:
+    """Whether there may be a ledger to read; a team's database always counts as one."""
+    return bool(os.environ.get(LEDGER_URL)) or home.ledger_path.is_file()

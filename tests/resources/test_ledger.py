@@ -371,6 +371,9 @@ class ListStorage:
     def anchor(self):
         return self.head_of.get(len(self.rows))
 
+    def keep_anchor(self, head):
+        pass
+
     def guards_intact(self):
         return True
 
