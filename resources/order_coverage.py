@@ -7,7 +7,7 @@ chain of every order that was ever claimed.
 from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeVar
 
-from torghut_assets.domain.audit.order_chains import ChainResolver, Link
+from torghut_assets.domain.audit.order_chains import ChainResolver, Link, is_closing
 from torghut_assets.domain.backtest.trials import RegisterEntry, TrialOutcome
 from torghut_assets.domain.errors import EvidenceError
 from torghut_assets.domain.evidence.statement import RecordMade
@@ -41,10 +41,14 @@ class BrokenChain(NamedTuple):
 
 
 class Coverage(NamedTuple):
-    """Orders, how many of them lead back to everything, and refusals, how many of them are kept."""
+    """Orders, how many of them lead back to everything, and refusals, how many of them are kept.
+
+    `closing` of the orders were sent by rollbacks; nobody measures their transaction costs.
+    """
 
     orders: int
     resolved: int
+    closing: int
     broken: tuple[BrokenChain, ...]
     refused: int
     kept: int
@@ -69,8 +73,11 @@ class HomeEvidence:
         self._stored = seen.stored
         self._files: dict[str, Mapping[str, str]] = {}
         self._newest: dict[tuple[str, str | None], str] = {}
+        self._of_candidate: dict[tuple[str, str], list[str]] = {}
         for each in seen.stated:
             self._files[each.digest] = each.files
+            candidate, _, _ = (each.partition or "").partition("|")
+            self._of_candidate.setdefault((each.asset, candidate), []).insert(0, each.digest)
             if not each.late or (each.asset, each.partition) not in self._newest:
                 self._newest[each.asset, each.partition] = each.digest
         self._records: dict[str, Record] = {}
@@ -98,6 +105,10 @@ class HomeEvidence:
     def newest(self, asset: str, partition: str) -> str | None:
         """Return the digest that the ledger last stated for a partition."""
         return self._newest.get((asset, partition))
+
+    def stated(self, asset: str, candidate_id: str) -> tuple[str, ...]:
+        """Return the digests that the ledger states for a candidate's sessions, newest first."""
+        return tuple(dict.fromkeys(self._of_candidate.get((asset, candidate_id), ())))
 
     def statement_files(self, digest: str) -> Mapping[str, str] | None:
         """Return the files that a record's statement names; `None` if nobody stated it."""
@@ -141,6 +152,7 @@ def measure_coverage(home: Home, seen: Seen) -> Coverage:
     return Coverage(
         orders=len(orders),
         resolved=len(orders) - len(broken),
+        closing=sum(map(is_closing, orders.values())),
         broken=tuple(broken),
         refused=refused,
         kept=refused - len(lost),

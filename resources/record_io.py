@@ -2,8 +2,8 @@
 
 Writing stores the record, then signs and appends its statement to the ledger, and only then
 does Dagster log the materialization, which names statement and ledger entry. A crash leaves an
-artifact, or an artifact with a statement, and never an event without them. Reading verifies the bytes, the
-form and the subject of the record; a check's status or a metadata flag is never read.
+artifact, or an artifact with a statement, and never an event without them. Reading verifies the
+bytes, the form and the subject of the record; a check's status or a metadata flag is never read.
 Before an asset reads its first input, and before its output is stored, the guard of its
 stage is asked: an asset whose stage may not be entered is not made, alone or in a job.
 """

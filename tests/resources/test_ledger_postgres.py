@@ -125,8 +125,8 @@ def test_nobody_changes_a_row_or_leaves_a_gap(running, database, written, statem
         "ALTER TABLE torghut_ledger.entries DISABLE TRIGGER entries_keep",
         "ALTER TABLE torghut_ledger.heads ENABLE TRIGGER heads_keep",
         "DROP TRIGGER entries_gapless ON torghut_ledger.entries",
-        "CREATE OR REPLACE FUNCTION torghut_ledger.refuse_change() RETURNS trigger "
-        "LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
+        """CREATE OR REPLACE FUNCTION torghut_ledger.refuse_change() RETURNS trigger
+        LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$""",
         "GRANT UPDATE ON torghut_ledger.heads TO torghut_runner",
         "GRANT torghut_ledger_owner TO torghut_runner",
     ],

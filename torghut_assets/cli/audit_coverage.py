@@ -13,7 +13,9 @@ def coverage(as_json: bool) -> None:
 
     The chain of an order is complete if order, fills, costs, intents, deployment, strategy, gate
     decision and its receipt, trials, and every byte of them resolve by their digests and are
-    stated in the ledger. Every decision that was no pass must still have its evidence.
+    stated in the ledger; an order that a rollback sent goes through the rollback's receipt and
+    plan instead, and has no costs measured. Every decision that was no pass must still have its
+    evidence.
 
     \b
     Example:
@@ -46,6 +48,7 @@ def coverage(as_json: bool) -> None:
         document = {
             "orders": covered.orders,
             "orders_resolved": covered.resolved,
+            "orders_of_rollbacks": covered.closing,
             "order_share_fraction": covered.share_fraction,
             "broken_chains": [
                 {
@@ -69,6 +72,8 @@ def coverage(as_json: bool) -> None:
             f"orders       {covered.resolved} of {covered.orders} lead back to everything "
             f"({100 * covered.share_fraction:.1f} %)"
         )
+        if covered.closing:
+            click.echo(f"  {covered.closing} of them were sent by rollbacks, which have no TCA")
         for each in covered.broken:
             click.echo(
                 f"  broken     {each.candidate_id}|{each.session} {each.key[:16]} at "

@@ -7,7 +7,7 @@ ledger. Each link is looked up by the digest that the link before names; nothing
 by name but the session's records. Read `ChainResolver.links_of` first.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol, TypeVar
 
 from torghut_assets.domain.backtest.overfit_records import OverfitDiagnostics
@@ -23,6 +23,7 @@ from torghut_assets.domain.orders.records import (
     PaperOrders,
 )
 from torghut_assets.domain.records import Record
+from torghut_assets.domain.rollback.records import RollbackPlan, RollbackReceipt
 from torghut_assets.domain.tca.records import PaperTca
 from torghut_assets.domain.verdicts import Verdict
 
@@ -44,6 +45,10 @@ class ChainEvidence(Protocol):
 
     def newest(self, asset: str, partition: str) -> str | None:
         """Return the digest that the ledger last stated for a partition."""
+        ...
+
+    def stated(self, asset: str, candidate_id: str) -> tuple[str, ...]:
+        """Return the digests that the ledger states for a candidate's sessions, newest first."""
         ...
 
     def statement_files(self, digest: str) -> Mapping[str, str] | None:
@@ -88,33 +93,56 @@ class ChainResolver:
 
     def links_of(self, order: OrderState) -> tuple[Link, ...]:
         """Return the links of an order's chain, up to the first that does not resolve."""
+        steps = self._of_rollback(order) if is_closing(order) else self._of_session(order)
+        return _walked(steps, "order")
+
+    def _of_session(self, order: OrderState) -> Iterator[Link | str]:
+        """Yield the name of each step, then its link: an order that a session's intents want."""
         asked = order.request
         partition = f"{asked.candidate_id}|{asked.session}"
-        links: list[Link] = []
-        name = "order"
-        try:
-            recorded = self._newest(PaperOrders, "paper_orders", partition)
-            _require(asked.key in {o.key for o in recorded.orders}, "the record leaves it out")
-            links.append(_resolved(name, recorded))
-            name = "fill"
-            fills = self._fills(order, recorded, partition)
-            links.append(_resolved(name, fills))
-            name = "tca"
-            tca = self._newest(PaperTca, "paper_tca", partition)
-            _require_same("fills", tca.fills_digest, fills.digest)
-            _require_same("orders", tca.orders_digest, recorded.digest)
-            _require(asked.key in {o.key for o in tca.orders}, "its costs are not measured")
-            links.append(_resolved(name, tca))
-            name = "intent"
-            intents = self._stated(OrderIntents, recorded.intents_digest)
-            _require(asked.key in {i.key for i in intents.intents}, "nobody wanted it")
-            links.append(_resolved(name, intents))
-            name = "deployment"
-            _require_same("deployment", intents.deployment_digest, recorded.deployment_digest)
-            links += self._of_deployment(recorded.deployment_digest, asked.candidate_id)
-        except (EvidenceError, _BrokenLinkError) as error:
-            links.append(Link(name, False, str(error)))  # noqa: FBT003 - it does not resolve
-        return tuple(links)
+        recorded = self._newest(PaperOrders, "paper_orders", partition)
+        _require(asked.key in {o.key for o in recorded.orders}, "the record leaves it out")
+        yield _resolved("order", recorded)
+        yield "fill"
+        fills = self._fills(order, recorded, partition)
+        yield _resolved("fill", fills)
+        yield "tca"
+        tca = self._newest(PaperTca, "paper_tca", partition)
+        _require_same("fills", tca.fills_digest, fills.digest)
+        _require_same("orders", tca.orders_digest, recorded.digest)
+        _require(asked.key in {o.key for o in tca.orders}, "its costs are not measured")
+        yield _resolved("tca", tca)
+        yield "intent"
+        intents = self._stated(OrderIntents, recorded.intents_digest)
+        _require(asked.key in {i.key for i in intents.intents}, "nobody wanted it")
+        yield _resolved("intent", intents)
+        yield "deployment"
+        _require_same("deployment", intents.deployment_digest, asked.deployment_digest)
+        _require_same("deployment", recorded.deployment_digest, asked.deployment_digest)
+        yield from self._of_deployment(asked.deployment_digest, asked.candidate_id)
+
+    def _of_rollback(self, order: OrderState) -> Iterator[Link | str]:
+        """Yield the same for an order that closes a position in a rollback."""
+        asked = order.request
+        receipts = (
+            self._stated(RollbackReceipt, digest)
+            for digest in self._evidence.stated("rollback_receipt", asked.candidate_id)
+        )
+        receipt = next((r for r in receipts if asked.key in {o.key for o in r.orders}), None)
+        if receipt is None:
+            raise _BrokenLinkError("no rollback's receipt names it")
+        yield _resolved("order", receipt)
+        yield "fill"
+        end = next(o for o in receipt.orders if o.key == asked.key)
+        _require_same("status", end.status, order.status)
+        _require_same("filled shares", str(end.filled), str(order.filled))
+        yield _resolved("fill", receipt)
+        yield "rollback"
+        plan = self._stated(RollbackPlan, receipt.plan_digest)
+        _require_same("deployment", plan.deployment_digest, asked.deployment_digest)
+        yield _resolved("rollback", plan)
+        yield "deployment"
+        yield from self._of_deployment(asked.deployment_digest, asked.candidate_id)
 
     def _fills(self, order: OrderState, recorded: PaperOrders, partition: str) -> PaperFills:
         fills = self._newest(PaperFills, "paper_fills", partition)
@@ -127,33 +155,27 @@ class ChainResolver:
 
     def _of_deployment(self, digest: str, candidate_id: str) -> tuple[Link, ...]:
         if digest not in self._deployments:
-            self._deployments[digest] = tuple(self._deployed(digest, candidate_id))
+            steps = self._deployed(digest, candidate_id)
+            self._deployments[digest] = _walked(steps, "deployment")
         return self._deployments[digest]
 
-    def _deployed(self, digest: str, candidate_id: str) -> list[Link]:
-        links: list[Link] = []
-        name = "deployment"
-        try:
-            deployment = self._stated(PaperDeployment, digest)
-            _require_same("candidate", deployment.candidate_id, candidate_id)
-            links.append(_resolved(name, deployment))
-            name = "strategy"
-            build = self._stated(StrategyBuild, deployment.strategy_build_digest)
-            self._stated(CandidateSpec, deployment.candidate_spec_digest)
-            links.append(_resolved(name, build))
-            name = "gate"
-            report = self._passed(deployment)
-            links.append(_resolved(name, report))
-            name = "trials"
-            self._tried(deployment, report)
-            links.append(_resolved(name, report))
-            name = "bytes"
-            inputs = (ref.digest for ref in report.inputs)
-            self._whole((*inputs, *deployment.policies.values()))
-            links.append(_resolved(name, deployment))
-        except (EvidenceError, _BrokenLinkError) as error:
-            links.append(Link(name, False, str(error)))  # noqa: FBT003 - it does not resolve
-        return links
+    def _deployed(self, digest: str, candidate_id: str) -> Iterator[Link | str]:
+        deployment = self._stated(PaperDeployment, digest)
+        _require_same("candidate", deployment.candidate_id, candidate_id)
+        yield _resolved("deployment", deployment)
+        yield "strategy"
+        build = self._stated(StrategyBuild, deployment.strategy_build_digest)
+        self._stated(CandidateSpec, deployment.candidate_spec_digest)
+        yield _resolved("strategy", build)
+        yield "gate"
+        report = self._passed(deployment)
+        yield _resolved("gate", report)
+        yield "trials"
+        yield _resolved("trials", self._tried(deployment, report))
+        yield "bytes"
+        inputs = (ref.digest for ref in report.inputs)
+        self._whole((*inputs, *deployment.policies.values()))
+        yield _resolved("bytes", deployment)
 
     def _passed(self, deployment: PaperDeployment) -> GateReport:
         """Return the decision that a deployment rests on, and that a receipt took up."""
@@ -169,8 +191,8 @@ class ChainResolver:
         )
         return report
 
-    def _tried(self, deployment: PaperDeployment, report: GateReport) -> None:
-        """Require the trial that made the metrics, and the count that the gate looked at."""
+    def _tried(self, deployment: PaperDeployment, report: GateReport) -> OverfitDiagnostics:
+        """Return the trials as the gate saw them counted; require the tickets behind them."""
         inputs = {ref.name: ref.digest or "" for ref in report.inputs}
         metrics = self._stated(BacktestMetrics, deployment.backtest_metrics_digest)
         _require_same("metrics", inputs.get("backtest_metrics", "none"), metrics.digest)
@@ -184,6 +206,7 @@ class ChainResolver:
             self._evidence.knows_register_head(counted.trial_register_head),
             f"the trials were counted at {counted.trial_register_head}, which nobody wrote",
         )
+        return counted
 
     def _newest(self, model: type[RecordT], asset: str, partition: str) -> RecordT:
         digest = self._evidence.newest(asset, partition)
@@ -208,11 +231,31 @@ class ChainResolver:
                 _require(self._evidence.is_intact(one), f"{name} {one} is missing or altered")
 
 
+def is_closing(order: OrderState) -> bool:
+    """Whether a rollback sent the order to close a position."""
+    return order.request.purpose == "flatten"
+
+
+def _walked(steps: Iterator[Link | str], first: str) -> tuple[Link, ...]:
+    """Return the links of the steps; the one that fails is the last and says why."""
+    links: list[Link] = []
+    name = first
+    try:
+        for step in steps:
+            if isinstance(step, str):
+                name = step
+            else:
+                links.append(step)
+    except (EvidenceError, _BrokenLinkError) as error:
+        links.append(Link(name, resolves=False, detail=str(error)))
+    return tuple(links)
+
+
 def _resolved(name: str, record: Record) -> Link:
-    return Link(name, True, record.digest)  # noqa: FBT003 - it resolves
+    return Link(name, resolves=True, detail=record.digest)
 
 
-def _require(holds: bool, problem: str) -> None:  # noqa: FBT001 - a condition
+def _require(holds: bool, problem: str) -> None:
     if not holds:
         raise _BrokenLinkError(problem)
 

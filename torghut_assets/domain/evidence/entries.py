@@ -123,13 +123,13 @@ class HeldEntry(LedgerEntry):
         return check(row)
 
     @cached_property
-    def kind(self) -> str:  # type: ignore[override]  # cached here, computed there
+    def kind(self) -> str:
         """Kind of the statement."""
         kind, _ = self._end_of_statement
         return kind
 
     @cached_property
-    def subjects(self) -> dict[str, str]:  # type: ignore[override]  # cached here, computed there
+    def subjects(self) -> dict[str, str]:
         """What the statement is about: SHA-256 by name."""
         _, subjects = self._end_of_statement
         return subjects

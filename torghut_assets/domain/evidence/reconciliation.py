@@ -113,8 +113,8 @@ def compare(
         newest[event.asset, event.partition] = event
     events = {(event.asset, event.partition, event.digest) for event in reported}
     for key, statements in of_partition.items():
-        found, overtaken = _index(statements, newest.get(key), events, stored)
-        differences += found
+        behind, overtaken = _index(statements, newest.get(key), events, stored)
+        differences += behind
         notes += overtaken
     return Findings(tuple(differences), tuple(notes))
 
@@ -129,7 +129,8 @@ def _bytes(
 ) -> list[Difference]:
     """Name what statements and events are about and what is not there as it was, each once."""
     found: dict[str, Difference] = {}
-    for each in (*stated, *reported):
+    every: tuple[Stated | Reported, ...] = (*stated, *reported)
+    for each in every:
         files = each.files if isinstance(each, Stated) else {}
         for name, digest in {"": each.digest, **files}.items():
             state = stored.get(digest, "missing")
