@@ -228,7 +228,7 @@ class Ledger:
         """
         with self._storage.reading() as session:
             rows, heads = session.rows_after(0), session.heads()
-        if self._storage.anchor() is not None or not rows:
+        if self._storage.anchor() or not rows:
             raise BadInputError(
                 location=self.location,
                 found="an anchor" if rows else "no entry",

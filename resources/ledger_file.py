@@ -206,7 +206,7 @@ class SqliteLedger:
         with self._opened() as connection:
             connection.execute("BEGIN")
             try:
-                yield _SqliteSession(connection)
+                yield _SqliteSession(connection) if _is_begun(connection) else _EmptySession()
             finally:
                 connection.execute("ROLLBACK")
 
@@ -224,7 +224,8 @@ class SqliteLedger:
             with self._opened() as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 try:
-                    if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                    if not _is_begun(connection):
+                        begin_anchor(self._anchor_path)
                         for statement in _SCHEMA.values():
                             connection.execute(statement)
                     session = _SqliteSession(connection)
@@ -254,6 +255,8 @@ class SqliteLedger:
         if not self._path.is_file():
             return True
         with connected(self._path) as connection:
+            if not _is_begun(connection):
+                return True
             found = connection.execute(
                 "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'trigger')"
             )
@@ -299,6 +302,21 @@ class SqliteLedger:
             return self._path.stat().st_ino
         except FileNotFoundError:
             return 0
+
+
+def _is_begun(connection: sqlite3.Connection) -> bool:
+    """Whether anything was ever committed; a file without it was left by a killed process."""
+    return connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
+
+
+def begin_anchor(path: Path) -> None:
+    """Write an anchor that has seen nothing, before the first entry, unless there is one.
+
+    Without it, a process that is killed between the first entry and its anchor would leave a
+    ledger whose anchor somebody seems to have taken away.
+    """
+    if not path.exists():
+        replace_anchor(path, b"")
 
 
 def replace_anchor(path: Path, payload: bytes) -> None:

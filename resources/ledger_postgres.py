@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from torghut_assets.domain.errors import EvidenceError
 from torghut_assets.domain.evidence.entries import LedgerRow
-from torghut_assets.resources.ledger_file import LedgerSession, replace_anchor
+from torghut_assets.resources.ledger_file import LedgerSession, begin_anchor, replace_anchor
 from torghut_assets.resources.register_file import RegisterBusyError, locked
 
 if TYPE_CHECKING:
@@ -164,6 +164,8 @@ class PostgresLedger:
             with self._transaction("READ COMMITTED READ WRITE") as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
                 session = _PostgresSession(cursor)
+                if session.last_row() is None:
+                    begin_anchor(self._anchor_path)
                 yield session
             if session.last_head is not None:
                 replace_anchor(self._anchor_path, session.last_head)

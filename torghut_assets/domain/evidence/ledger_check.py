@@ -10,6 +10,7 @@ it is looked at.
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from torghut_assets.domain.evidence.entries import (
     HeldEntry,
@@ -22,6 +23,10 @@ from torghut_assets.domain.evidence.entries import (
 from torghut_assets.domain.evidence.faults import EvidenceRefusedError, Fault
 from torghut_assets.domain.evidence.keys import KeyRing
 from torghut_assets.domain.evidence.ledger_tree import EMPTY_ROOT, Frontier, leaf_hash, root_of
+
+
+MAX_FIRST_ENTRIES: Final = 100
+"""Most entries that one append may have written before there was an anchor."""
 
 
 class LedgerPrefix:
@@ -211,12 +216,17 @@ class LedgerPrefix:
     def require_anchor(self, payload: bytes | None) -> None:
         """Check the tree head that was kept elsewhere.
 
+        An empty anchor has seen nothing: it is written before the first entry, and what a
+        process wrote that was killed then may stand beside it.
+
         Raises
         ------
         EvidenceRefusedError
             If there is none of a ledger with entries, or it contradicts them.
         """
-        if payload is None:
+        if payload == b"" and self.size <= MAX_FIRST_ENTRIES:
+            return
+        if not payload:
             if self.size:
                 raise EvidenceRefusedError(
                     Fault.ANCHOR_MISSING,

@@ -14,7 +14,7 @@ from typing import ClassVar, Final, Literal, NamedTuple
 from pydantic import Field
 
 from torghut_assets.domain.digests import sha256_hex
-from torghut_assets.domain.errors import EvidenceContradictionError
+from torghut_assets.domain.errors import EvidenceError
 from torghut_assets.domain.evidence.entries import LedgerEntry
 from torghut_assets.domain.records import Digest, Record
 
@@ -29,6 +29,13 @@ REGISTER_KINDS: Final[Mapping[Register, str]] = {
 NOTHING: Final = "0" * 64
 """What the first entry of a register names as the digest before it."""
 MAX_ENTRIES: Final = 2_000
+
+
+class SpanContradictionError(EvidenceError):
+    """A register, or a statement about it, does not go on from where the last one ended."""
+
+    def __init__(self, location: str, found: str, expected: str) -> None:
+        super().__init__(f"{location}: found {found}, expected {expected}.")
 
 
 class RegisterSpan(Record):
@@ -88,7 +95,7 @@ def next_span(
 
     Raises
     ------
-    EvidenceContradictionError
+    SpanContradictionError
         If the rows do not follow the end, or are not what their digests say.
     """
     previous = end
@@ -108,18 +115,12 @@ def next_span(
 def _following(register: str, previous: RegisterEnd, row: Row) -> RegisterEnd:
     where = f"register {register} entry {row.sequence}"
     if row.sequence != previous.sequence + 1:
-        raise EvidenceContradictionError(
-            location=where, found=str(row.sequence), expected=str(previous.sequence + 1)
-        )
+        raise SpanContradictionError(where, str(row.sequence), str(previous.sequence + 1))
     if sha256_hex(row.payload) != row.digest:
-        raise EvidenceContradictionError(
-            location=where, found="other bytes", expected=f"those of {row.digest}"
-        )
+        raise SpanContradictionError(where, "other bytes", f"those of {row.digest}")
     named = json.loads(row.payload)["record"]["previous_digest"]
     if named != previous.digest:
-        raise EvidenceContradictionError(
-            location=where, found=f"an entry after {named}", expected=f"after {previous.digest}"
-        )
+        raise SpanContradictionError(where, f"an entry after {named}", f"after {previous.digest}")
     return RegisterEnd(row.sequence, row.digest)
 
 
@@ -151,7 +152,7 @@ def read_spans(register: Register, entries: Iterable[LedgerEntry]) -> dict[int, 
 
     Raises
     ------
-    EvidenceContradictionError
+    SpanContradictionError
         If the spans leave one out, name one twice, or do not follow each other.
     """
     named: dict[int, str] = {}
@@ -163,16 +164,16 @@ def read_spans(register: Register, entries: Iterable[LedgerEntry]) -> dict[int, 
         where = f"ledger entry {entry.sequence} about register {register}"
         wanted = range(span.first_sequence, span.last_sequence + 1)
         if [*entry.subjects] != [subject_of(n) for n in wanted]:
-            raise EvidenceContradictionError(
-                location=where,
-                found=f"{len(entry.subjects)} subjects",
-                expected=f"entries {span.first_sequence} to {span.last_sequence}",
+            raise SpanContradictionError(
+                where,
+                f"{len(entry.subjects)} subjects",
+                f"entries {span.first_sequence} to {span.last_sequence}",
             )
         if (span.first_sequence, span.previous_digest) != (end.sequence + 1, end.digest):
-            raise EvidenceContradictionError(
-                location=where,
-                found=f"entry {span.first_sequence} after {span.previous_digest}",
-                expected=f"entry {end.sequence + 1} after {end.digest}",
+            raise SpanContradictionError(
+                where,
+                f"entry {span.first_sequence} after {span.previous_digest}",
+                f"entry {end.sequence + 1} after {end.digest}",
             )
         named |= {n: entry.subjects[subject_of(n)] for n in wanted}
         end = RegisterEnd(span.last_sequence, named[span.last_sequence])
