@@ -24,7 +24,6 @@ from torghut_assets.domain.evidence.faults import EvidenceRefusedError, Fault
 from torghut_assets.domain.evidence.keys import KeyRing
 from torghut_assets.domain.evidence.ledger_tree import EMPTY_ROOT, Frontier, leaf_hash, root_of
 
-
 MAX_FIRST_ENTRIES: Final = 100
 """Most entries that one append may have written before there was an anchor."""
 
