@@ -99,7 +99,7 @@ class KeptRunStorage(SqliteRunStorage):
     ) -> "KeptRunStorage":
         """Return the storage that an instance's configuration describes, made on first use."""
         made = SqliteRunStorage.from_config_value(inst_data, config_value)
-        kept = cls(made._conn_string, inst_data)  # noqa: SLF001 - there is no other way to it
+        kept = cls(made._conn_string, inst_data)
         made.dispose()
         return kept
 

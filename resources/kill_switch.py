@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from torghut_assets.domain.backtest.trials import GENESIS_DIGEST
-from torghut_assets.domain.errors import EvidenceError
+from torghut_assets.domain.errors import BadInputError, EvidenceError
 from torghut_assets.domain.orders.guardrails import KillState
 from torghut_assets.domain.orders.kill import (
     KillAnchor,
@@ -221,10 +221,28 @@ class KillSwitch:
             for kind in sorted({kind_that_lifts(latch) for latch in latches}):
                 for accepted in approvals_of_kind(ledger.entries, kind, ledger.ring):
                     decision = accepted.approval.decision
-                    found.update(latch.digest for latch in latches if lifts(decision, latch))
+                    found.update(
+                        latch.digest
+                        for latch in latches
+                        if decision.report_digest == latch.digest
+                        and lifts(decision, latch, self._authors(latch.candidate_id))
+                    )
         except (EvidenceError, OSError):
             return set()
         return found
+
+    def _authors(self, candidate_id: str | None) -> tuple[str, ...]:
+        """Who may not lift a latch, by the submitted file; nobody is known without one."""
+        from torghut_assets.domain.candidates.parse import parse_candidate_spec
+        from torghut_assets.resources.candidate_files import read_candidate
+
+        if candidate_id is None:
+            return ()
+        try:
+            payload = read_candidate(self._home, candidate_id)
+            return (parse_candidate_spec(payload, location=f"{candidate_id}.yaml").author,)
+        except (EvidenceError, BadInputError):
+            return ()
 
     @contextmanager
     def _lock(self, how: int, seconds: float) -> Iterator[None]:

@@ -22,6 +22,8 @@ from torghut_assets.domain.errors import (
 from torghut_assets.domain.evidence.approvals import approvals_of_kind
 from torghut_assets.domain.gates.feedback import ResearchFeedback
 from torghut_assets.domain.gates.records import GateReport
+from torghut_assets.domain.ramp.approving import approvers_of
+from torghut_assets.domain.ramp.records import RampGrant, RampRequest
 from torghut_assets.domain.records import Record
 from torghut_assets.domain.rollback.records import IncidentReport
 from torghut_assets.domain.stages.conditions import examine, judge
@@ -143,6 +145,14 @@ class StageReader:
         """Return why all orders are blocked for the candidate; `None` if they are not."""
         found = KillSwitch(self._home).reading(self._subject.candidate)
         return None if found.state == "clear" else found.detail
+
+    def ramp_approvers(self, grant: RampGrant) -> tuple[str, ...]:
+        """Return who approved a step of the ramp, by the signed ledger."""
+        location = f"ramp request {grant.request_digest}"
+        payload = self._home.store.get(grant.request_digest)
+        request = RampRequest.from_canonical_bytes(payload, location=location)
+        ledger = Ledger(self._home).checked()
+        return approvers_of(ledger.entries, ledger.ring, grant, request)
 
 
 class StageDesk:

@@ -52,9 +52,9 @@ def evaluated_home(tmp_path_factory) -> Path:
     register(home, parse_snapshot_id(SNAPSHOT))
     with instance_of(home) as instance:
         driver = Driver(home, instance)
+        driver.step("settings", None)
         for candidate in (PASSING, REFUSED):
             for step, partition in (
-                ("settings", None),
                 ("candidate", candidate),
                 ("snapshot", SNAPSHOT),
                 ("evaluation", f"{candidate}|{SNAPSHOT}"),

@@ -9,6 +9,14 @@ KEY = f"{PASSING}|{SNAPSHOT}"
 REFUSED_KEY = f"{REFUSED}|{SNAPSHOT}"
 
 
+NOT_IN_AN_EVALUATION = {
+    *("paper_deployment", "order_intents", "paper_orders", "paper_fills", "paper_tca"),
+    *("paper_gate_report", "drift_report", "rollback_plan", "rollback_receipt"),
+    "incident_report",
+}
+"""Assets that trading makes; the evaluated home has none of them."""
+
+
 def example(candidate_id: str) -> bytes:
     """Return a shipped example candidate's file."""
     return (files("torghut_assets.candidates") / f"{candidate_id}.yaml").read_bytes()

@@ -13,6 +13,7 @@ from torghut_assets.assets import (
     orders,
     overfit,
     paper_gates,
+    ramp,
     rollback,
     snapshots,
     tca,
@@ -26,6 +27,7 @@ from torghut_assets.checks import monitoring as monitoring_checks
 from torghut_assets.checks import orders as order_checks
 from torghut_assets.checks import overfit as overfit_checks
 from torghut_assets.checks import paper_gates as paper_gate_checks
+from torghut_assets.checks import ramp as ramp_checks
 from torghut_assets.checks import rollback as rollback_checks
 from torghut_assets.checks import snapshots as snapshot_checks
 from torghut_assets.checks import tca as tca_checks
@@ -34,6 +36,7 @@ from torghut_assets.resources.drift_desk import DriftDesk
 from torghut_assets.resources.evaluation_desk import EvaluationDesk
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.paper_gate_desk import PaperGateDesk
+from torghut_assets.resources.ramp_desk import RampDesk
 from torghut_assets.resources.record_io import RecordIO
 from torghut_assets.resources.rollback_desk import RollbackDesk
 from torghut_assets.resources.session_desk import SessionDesk
@@ -99,6 +102,11 @@ TRADE_SESSION = dg.define_asset_job(
     ),
     description="Trade one session of one deployed candidate on paper, and judge it.",
 )
+CLIMB_RAMP = dg.define_asset_job(
+    "climb_ramp",
+    selection=dg.AssetSelection.assets("ramp_stage_1", "ramp_stage_2_plus"),
+    description="Say on which level of capital a candidate is, and take the next step if it may.",
+)
 ROLL_BACK = dg.define_asset_job(
     "roll_back",
     selection=dg.AssetSelection.assets("rollback_plan", "rollback_receipt", "incident_report"),
@@ -112,6 +120,7 @@ JOB_OF_STEP: Final = {
     "evaluation": "evaluate_candidate",
     "deployment": "deploy_candidate",
     "session": "trade_session",
+    "ramp": "climb_ramp",
     "rollback": "roll_back",
 }
 
@@ -148,6 +157,8 @@ def build_definitions(home: Home) -> dg.Definitions:
             tca.paper_tca,
             paper_gates.paper_gate_report,
             monitoring.drift_report,
+            ramp.ramp_stage_1,
+            ramp.ramp_stage_2_plus,
             rollback.rollback_plan,
             rollback.rollback_receipt,
             rollback.incident_report,
@@ -171,6 +182,8 @@ def build_definitions(home: Home) -> dg.Definitions:
             tca_checks.shortfall_ties,
             paper_gate_checks.gate3,
             monitoring_checks.drift_within_limits,
+            ramp_checks.ramp_stage_1_granted,
+            ramp_checks.ramp_stage_2_plus_granted,
             rollback_checks.read_back_matches,
         ],
         jobs=[
@@ -180,6 +193,7 @@ def build_definitions(home: Home) -> dg.Definitions:
             EVALUATE_CANDIDATE,
             DEPLOY_CANDIDATE,
             TRADE_SESSION,
+            CLIMB_RAMP,
             ROLL_BACK,
             ADVISE_CANDIDATE,
         ],
@@ -199,6 +213,7 @@ def build_definitions(home: Home) -> dg.Definitions:
             "paper_gate_desk": PaperGateDesk(home),
             "drift_desk": DriftDesk(home),
             "rollback_desk": RollbackDesk(home),
+            "ramp_desk": RampDesk(home),
             "advisory_model": AdvisoryModel(home),
             "record_io": RecordIO(
                 home.store,

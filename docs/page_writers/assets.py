@@ -107,5 +107,9 @@ def _dimension(definition: dg.PartitionsDefinition[Any] | None) -> str:
 
 def _command(template: str) -> str:
     return template.format(
-        candidate="CANDIDATE", snapshot="SNAPSHOT", universe="UNIVERSE", as_of="DATE"
+        candidate="CANDIDATE",
+        snapshot="SNAPSHOT",
+        session="SESSION",
+        universe="UNIVERSE",
+        as_of="DATE",
     )

@@ -50,9 +50,16 @@ ENVIRONMENT: Final = (
         "Set by `torghut env`, read by Dagster: `dagster asset materialize` then works without "
         "`-m`.",
     ),
-    Variable("APCA_API_KEY_ID", "–", "Key of the Alpaca source. Never stored or logged."),
-    Variable("APCA_API_SECRET_KEY", "–", "Secret of the Alpaca source. Never stored or logged."),
+    Variable(
+        "APCA_API_KEY_ID", "–", "Key of Alpaca's data and paper accounts. Never stored or logged."
+    ),
+    Variable(
+        "APCA_API_SECRET_KEY",
+        "–",
+        "Secret of Alpaca's data and paper accounts. Never stored or logged.",
+    ),
     Variable("APCA_API_DATA_URL", "Alpaca's own", "Another address of Alpaca's data service."),
+    Variable("APCA_API_BASE_URL", "Alpaca's own", "Another address of Alpaca's paper trading."),
 )
 
 

@@ -41,6 +41,7 @@ from torghut_assets.domain.gates.records import ArtifactRef
 from torghut_assets.resources.advisory_llm import AdvisoryModel
 from torghut_assets.resources.advisory_settings import Exchange
 from torghut_assets.resources.lineage import newest
+from torghut_assets.resources.stage_desk import Subject
 
 ROOT = Path(__file__).resolve().parents[2]
 FORMS = [SummaryForm, ReviewForm, ProposalForm, RunbookForm]
@@ -185,16 +186,17 @@ def test_a_note_in_place_of_a_decision_is_refused_by_its_kind(with_a_note, asset
     put_in_place_of(instance, asset, PASSING_KEY, digest)
     assert newest(instance, dg.AssetKey(asset), PASSING_KEY).digest == digest != before
     desk = stage_desk(home)
-    evidence = desk.evidence(instance, PASSING, SNAPSHOT)
+    evidence = desk.evidence(instance, Subject(PASSING, SNAPSHOT))
     with pytest.raises(EvidenceError, match="holds advisory-experiment-summary"):
         evidence.get(ASSETS[asset].record_type, asset)
-    _, ensures = desk.examine(instance, "gate_policy_evaluation", PASSING, SNAPSHOT)
+    sides = desk.examine(instance, "gate_policy_evaluation", Subject(PASSING, SNAPSHOT))
+    ensures = sides["ensures"]
     assert {finding.outcome.value for finding in ensures} != {"pass"}
 
 
 def test_a_note_cannot_be_cited_and_its_asset_cannot_be_read_as_evidence(with_a_note):
     home, instance, digest = with_a_note
-    evidence = stage_desk(home).evidence(instance, PASSING, SNAPSHOT)
+    evidence = stage_desk(home).evidence(instance, Subject(PASSING, SNAPSHOT))
     with pytest.raises(EvidenceError, match="another record"):
         evidence.cited(digest)
     for name, made in ADVICE.items():

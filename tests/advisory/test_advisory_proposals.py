@@ -27,6 +27,7 @@ from torghut_assets.domain.candidates.records import StrategyBuild
 from torghut_assets.domain.errors import BadInputError
 from torghut_assets.domain.stages.evidence import Outcome
 from torghut_assets.resources.lineage import newest
+from torghut_assets.resources.stage_desk import Subject
 from torghut_assets.resources.strategy_plugins import load_strategy
 from torghut_assets.sensors.candidate_intake import candidate_intake
 
@@ -205,7 +206,8 @@ def test_a_draft_enters_like_any_candidate_once_a_person_submits_it(evaluated, p
     submit(evaluated, evaluated.draft_path(ref.candidate_id).read_bytes(), "draft")
     with instance_of(evaluated) as instance:
         desk = stage_desk(evaluated)
-        requires, _ = desk.examine(instance, "research_intake", ref.candidate_id, None)
+        subject = Subject(ref.candidate_id, None)
+        requires = desk.examine(instance, "research_intake", subject)["requires"]
     assert {finding.outcome for finding in requires} == {Outcome.PASS}
 
 

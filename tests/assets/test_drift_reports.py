@@ -12,6 +12,7 @@ from monitored_examples import (
     sessions_of_2022,
     traded,
 )
+from paper_home import settle_gate
 
 from torghut_assets.assets.keys import DRIFT_REPORT
 from torghut_assets.cli.instance import instance_of
@@ -26,6 +27,7 @@ SESSIONS = 45
 @pytest.fixture
 def monitored(evaluated):
     """A home with policies settled and a candidate deployed."""
+    settle_gate(evaluated)
     with instance_of(evaluated) as instance:
         definitions = build_definitions(evaluated)
         settled = definitions.resolve_job_def("settle_policies").execute_in_process(

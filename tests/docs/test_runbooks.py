@@ -11,10 +11,12 @@ from runbook_shell import Shell, Step, first_missing, steps_of
 from torghut_assets.cli.driver import Driver
 from torghut_assets.cli.instance import instance_of
 from torghut_assets.cli.trials import register_of
+from torghut_assets.domain.drift.policy import parse_drift_policy
 from torghut_assets.resources.home import Home
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOKS = ROOT / "docs" / "runbooks"
+CONFIG = ROOT / "torghut_assets" / "config"
 INDEX = RUNBOOKS / "index.md"
 PAGES = sorted(path for path in RUNBOOKS.glob("*.md") if path != INDEX)
 
@@ -39,7 +41,7 @@ def shell(evaluated_home, tmp_path, monkeypatch):
             "TORGHUT_HOME": str(home.root),
             "TORGHUT_KEY_PASSPHRASE": "correct horse battery staple",
             "COLUMNS": "80",
-            "SHIPPED_CONFIG": str(ROOT / "torghut_assets" / "config"),
+            "SHIPPED_CONFIG": str(CONFIG),
         },
     )
 
@@ -83,6 +85,20 @@ def test_commands_stand_only_where_they_are_executed(page):
         r"`(torghut [a-z-]+(?: [a-z-]+)?)", re.sub(r"```.*?```", "", text, flags=re.S)
     ):
         assert span in executed, f"{page.name}: `{span}` is named and not executed"
+
+
+def test_the_page_of_the_incident_classes_says_what_the_policy_says():
+    policy = parse_drift_policy((CONFIG / "drift_policy.yaml").read_bytes())
+    rows = re.findall(
+        r"^\| ([A-D]) \| (.*?) \| (.*?) \|", (RUNBOOKS / "incident-classes.md").read_text(), re.M
+    )
+    assert [
+        (name, tuple(re.findall(r"`(\w+)`", about)), switch == "demanded")
+        for name, about, switch in rows
+    ] == [
+        (rule.incident_class, rule.circumstances, rule.demands_kill_switch)
+        for rule in policy.incident_classes
+    ]
 
 
 def test_a_page_is_read_as_it_is_written():

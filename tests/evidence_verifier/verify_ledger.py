@@ -27,6 +27,7 @@ OTHERS_SIGN = {
     "kill": {"runner", "person"},
     "approval": {"person"},
     "key-revocation": {"person"},
+    "runbook": {"person"},
 }
 
 

@@ -22,18 +22,37 @@ def shape(home):
     return graph_shape(home)
 
 
-def test_they_agree_and_the_proof_counts_paths(pipeline, shape):
+def test_they_agree_and_what_is_not_active_is_said(pipeline, shape):
     proof = prove(pipeline, shape)
     assert proof.disagreements == ()
-    steps = dict(proof.steps)
+    inactive = {stage.name for stage in pipeline.stages if not stage.active}
+    assert inactive == {"live_ramp_stage_1", "live_ramp_stage_2_plus"}
+    assert {note.partition(" is not active")[0] for note in proof.not_yet} == inactive
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "target"),
+    [
+        ("data_schema_validation", "dataset_snapshot", "gate_report"),
+        ("risk_guardrail", "order_intents", "paper_orders"),
+        ("idempotency_hash", "order_intents", "paper_orders"),
+        ("promotion_gate", "gate_report", "paper_deployment"),
+    ],
+)
+def test_the_proof_counts_every_path_and_none_is_around_a_checkpoint(
+    pipeline, shape, name, at, target
+):
+    checkpoint = next(c for c in pipeline.checkpoints if c.name == name)
+    assert (checkpoint.at, checkpoint.assets) == (at, (target,))
+    named = {s.name: s.assets for s in pipeline.sources}
+    roots = [asset for source in checkpoint.sources for asset in named[source]]
+    claim = f"{name}: from {', '.join(checkpoint.sources)} to {target}"
     through, around = (
-        int(word)
-        for word in steps["data_schema_validation: from market_data to gate_report"].split()
-        if word.isdigit()
+        int(word) for word in dict(prove(pipeline, shape).steps)[claim].split() if word.isdigit()
     )
-    assert through == paths(shape, "dataset_snapshot", "gate_report")
+    assert through == sum(paths(shape, root, target) for root in roots)
+    assert through > 0
     assert around == 0
-    assert any("shadow_paper_deployment is not active" in note for note in proof.not_yet)
 
 
 def paths(shape, start, end):
@@ -157,15 +176,71 @@ def test_a_word_of_a_contract_that_leads_nowhere_is_found(pipeline, shape):
 
 
 def test_a_stage_that_is_not_active_but_can_be_made_is_found(pipeline, shape):
-    early = added(shape, "paper_deployment", "shadow_paper_deployment", ["gate_report"])
+    early = added(shape, "ramp_stage_1", "live_ramp_stage_1", ["paper_gate_report"])
     found = prove(pipeline, early).disagreements
-    assert "shadow_paper_deployment says paper_deployment comes later, but it is there" in found
+    assert "live_ramp_stage_1 says ramp_stage_1 comes later, but it is there" in found
+
+
+@pytest.mark.parametrize(
+    ("target", "parent", "checkpoints"),
+    [
+        ("paper_orders", "paper_deployment", ["risk_guardrail", "idempotency_hash"]),
+        ("paper_orders", "risk_limits", ["risk_guardrail", "idempotency_hash"]),
+        ("paper_deployment", "backtest_metrics", ["promotion_gate"]),
+        ("paper_deployment", "candidate_spec", ["promotion_gate"]),
+    ],
+)
+def test_a_way_around_a_gate_or_a_guardrail_is_found(pipeline, shape, target, parent, checkpoints):
+    around = changed(shape, target, parents=shape.nodes[target].parents | {parent})
+    found = prove(pipeline, around).disagreements
+    for name in checkpoints:
+        assert any(
+            one.startswith(f"{name}: ") and f"paths to {target} lead around it" in one
+            for one in found
+        ), (name, found)
+
+
+@pytest.mark.parametrize("condition", ["risk_guardrails_passed", "idempotency_keys_are_new"])
+def test_orders_without_a_guard_are_found(pipeline, shape, condition):
+    stages = tuple(
+        s.model_copy(
+            update={
+                "guards": {
+                    asset: tuple(name for name in named if name != condition)
+                    for asset, named in s.guards.items()
+                }
+            }
+        )
+        for s in pipeline.stages
+    )
+    found = prove(pipeline.model_copy(update={"stages": stages}), shape).disagreements
+    (name,) = (c.name for c in pipeline.checkpoints if c.condition == condition)
+    assert f"{name}: paper_orders reads order_intents without the condition" in found
+
+
+def test_a_report_made_from_a_rollback_is_found(pipeline, shape):
+    """A session cannot rest on what came of its own rollback."""
+    twisted = changed(shape, "paper_gate_report", parents=frozenset({"incident_report"}))
+    twisted = changed(twisted, "rollback_plan", parents=frozenset({"drift_policy"}))
+    found = prove(pipeline, twisted).disagreements
+    assert any("paper_gate_report" in one and "the later rollback_incident" in one for one in found)
+
+
+DIMENSION = {
+    (): "none",
+    ("candidate",): "candidate",
+    ("snapshot",): "snapshot",
+    ("candidate", "snapshot"): "evaluation",
+    ("candidate", "session"): "session",
+}
 
 
 def test_what_a_command_must_be_told_is_what_its_asset_is_partitioned_by(home):
     graph = build_definitions(home).resolve_asset_graph()
     for name, made in HELD.items():
         definition = graph.get(dg.AssetKey(name)).partitions_def
-        several = isinstance(definition, dg.MultiPartitionsDefinition)
-        single = getattr(definition, "name", None) or "none"
-        assert made.dimension == ("evaluation" if several else single), name
+        if isinstance(definition, dg.MultiPartitionsDefinition):
+            keys = tuple(sorted(definition.partition_dimension_names, key=str))
+        else:
+            keys = (definition.name,) if definition else ()
+        assert made.dimension == DIMENSION[keys], name

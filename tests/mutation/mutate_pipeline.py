@@ -81,9 +81,9 @@ def mutations(data):
                 )
                 for other in (o for o in stage["outputs"].values() if o != f"asset:{asset}"):
 
-                    def reassign(d, n=name, a=asset, c=condition, o=other.partition(":")[2]):
+                    def reassign(d, n=name, a=asset, c=condition, o=other):
                         d["stages"][n]["guards"][a].remove(c)
-                        d["stages"][n]["guards"].setdefault(o, []).append(c)
+                        d["stages"][n]["guards"].setdefault(o.partition(":")[2], []).append(c)
 
                     yield f"{label} moved to {other}", mutated(reassign)
                 for weaker in ("submission_is_kept", "always_true"):

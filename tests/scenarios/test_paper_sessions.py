@@ -88,9 +88,8 @@ def test_a_day_without_a_session_is_refused(deployed, day):
 
 def test_the_kill_switch_stops_a_session_and_a_signature_is_all_that_helps(deployed):
     KillSwitch(deployed.home).engage(PASSING, "drill")
-    assert "stopped, latch 1" in deployed.trade(DAYS[0])
-    blocked = deployed.record("order_intents", DAYS[0]).blocked_by
-    assert [f.rule for f in blocked] == ["kill_switch"]
+    assert "the kill switch is on: latch 1" in deployed.trade(DAYS[0])
+    assert deployed.record("order_intents", DAYS[0]) is None
     assert OrderJournal(deployed.home).ledger().orders == {}
 
 
@@ -106,7 +105,7 @@ def test_a_guardrail_that_is_not_kept_blocks_every_order(evaluated):
         paper = PaperHome(evaluated, instance)
         paper.settle_policies()
         assert paper.deploy() is None
-        assert "blocked by participation of" in paper.trade(DAYS[0])
+        assert "requires risk_guardrails_passed, found fail: participation" in paper.trade(DAYS[0])
         assert OrderJournal(evaluated).ledger().orders == {}
 
 
@@ -117,8 +116,10 @@ def test_too_many_messages_disable_the_candidate_until_a_person_decides(evaluate
         paper = PaperHome(evaluated, instance)
         paper.settle_policies()
         assert paper.deploy() is None
-        assert "blocked by message_rate" in paper.trade(DAYS[0])
-        assert "stopped, latch 1" in paper.trade(DAYS[0])
+        assert "the message rate was exceeded" in paper.trade(DAYS[0])
+        blocked = {f.rule for f in paper.record("order_intents", DAYS[0]).blocked_by}
+        assert blocked == {"message_rate"}
+        assert "the kill switch is on: latch 1" in paper.trade(DAYS[0])
     (latch,) = KillSwitch(evaluated).reading(PASSING).engaged
     assert latch.cause == "message_rate"
 
@@ -126,7 +127,7 @@ def test_too_many_messages_disable_the_candidate_until_a_person_decides(evaluate
 def test_settings_that_changed_since_the_deployment_are_refused(deployed):
     edit(deployed.home, "order_limits", "max_messages: 100", "max_messages: 1000")
     deployed.settle_policies()
-    assert "as it was deployed" in deployed.trade(DAYS[0])
+    assert "paper_deployment: order_limits" in deployed.trade(DAYS[0])
 
 
 def test_shadow_mode_writes_intents_and_sends_nothing(evaluated):

@@ -12,7 +12,6 @@ from torghut_assets.assets.keys import RESEARCH_FEEDBACK, STRATEGY_BUILD
 from torghut_assets.cli.candidate import submit
 from torghut_assets.cli.driver import Driver
 from torghut_assets.cli.instance import instance_of
-from torghut_assets.cli.rehearsal import rehearse
 from torghut_assets.cli.stage import stage as stage_command
 from torghut_assets.definitions import stage_desk
 from torghut_assets.domain.candidates.records import StrategyBuild
@@ -27,8 +26,11 @@ from torghut_assets.domain.stages.evidence import Outcome
 from torghut_assets.domain.stages.machine import stand
 from torghut_assets.domain.verdicts import Verdict
 from torghut_assets.resources.lineage import current_record, newest
+from torghut_assets.resources.stage_desk import Subject
 
 GATE = "gate_policy_evaluation"
+PAPER = "shadow_paper_deployment"
+NOT_ACTIVE = "live_ramp_stage_1"
 
 
 @pytest.fixture
@@ -44,15 +46,15 @@ def stages(receipts):
     return [(r.decision.stage, r.outcome.value, r.decision.to_stage) for r in receipts]
 
 
-def test_a_pass_waits_and_a_refusal_returns_and_both_are_written_down(settled):
+def test_a_pass_advances_and_a_refusal_returns_and_both_are_written_down(settled):
     _, _, desk = settled
     assert stages(desk.of(PASSING)) == [
         ("research_intake", "pass", "candidate_build"),
         ("candidate_build", "pass", "backtest_robustness"),
         ("backtest_robustness", "pass", GATE),
-        (GATE, "pass", GATE),
+        (GATE, "pass", PAPER),
     ]
-    assert desk.of(PASSING)[-1].decision.held_because == "shadow_paper_deployment is not active"
+    assert desk.of(PASSING)[-1].decision.held_because is None
     assert stages(desk.of(REFUSED))[-1] == (GATE, "fail", "research_intake")
     names = {ref.name for ref in desk.of(REFUSED)[-1].decision.inputs}
     assert names >= {"gate_report", "gate_policy", "research_feedback", "backtest_metrics"}
@@ -71,16 +73,35 @@ def test_settling_again_adds_nothing_and_another_policy_supersedes(settled):
     driver.step("settings", None, through="gate_report")
     driver.step("evaluation", KEY, through="research_feedback")
     added = stages(driver.settle(PASSING, SNAPSHOT, through="research_feedback"))
-    assert added[0] == (GATE, "superseded", "research_intake")
-    assert added[-1] == (GATE, "pass", GATE)
+    assert added[0] == (PAPER, "superseded", "research_intake")
+    assert added[-1] == (GATE, "pass", PAPER)
 
 
 def test_no_stage_that_is_not_active_is_entered(settled):
     _, instance, desk = settled
     with pytest.raises(StageRefusedError, match="not active"):
-        desk.settle(instance, PASSING, SNAPSHOT, "shadow_paper_deployment")
+        desk.settle(instance, PASSING, SNAPSHOT, NOT_ACTIVE)
     with pytest.raises(StageRefusedError, match="not active"):
-        desk.examine(instance, "rollback_incident", PASSING, SNAPSHOT)
+        desk.examine(instance, NOT_ACTIVE, Subject(PASSING, SNAPSHOT))
+
+
+def test_a_stage_about_sessions_is_judged_only_on_a_session(settled):
+    _, instance, desk = settled
+    with pytest.raises(BadInputError, match=f"a session, for {PAPER}"):
+        desk.examine(instance, PAPER, Subject(PASSING, SNAPSHOT))
+    sides = desk.examine(instance, PAPER, Subject(PASSING, None, "2022-01-03"))
+    assert {f.outcome for f in sides["requires"]} == {Outcome.PASS}
+    assert {f.outcome for f in sides["ensures"]} == {Outcome.MISSING}
+    assert {f.outcome for f in sides["guards.paper_orders"]} == {Outcome.MISSING}
+
+
+@pytest.mark.parametrize("asset", ["order_intents", "paper_orders", "drift_report"])
+def test_nothing_of_a_session_is_made_before_a_deployment(settled, asset):
+    _, instance, desk = settled
+    with pytest.raises((StageRefusedError, EvidenceError)):
+        desk.guard(instance, asset, f"{PASSING}|2022-01-03")
+    with pytest.raises(StageRefusedError, match="stands at research_intake, which is not deployed"):
+        desk.guard(instance, asset, f"{REFUSED}|2022-01-03")
 
 
 def failing_build(home, instance):
@@ -175,27 +196,4 @@ def test_the_commands_show_state_history_and_findings(settled):
     assert isinstance(
         run(stage_command, ["validate", GATE, "--candidate", PASSING]).exception, BadInputError
     )
-    assert stand(desk.pipeline, desk.of(PASSING)).stage == GATE
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("path", ["promote-to-gate", "gate-fail"])
-def test_a_rehearsal_ends_where_it_must_and_writes_nothing_elsewhere(path, tmp_path, monkeypatch):
-    for name in ("work", "user", "temporary"):
-        (tmp_path / name).mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    monkeypatch.setenv("HOME", str(tmp_path / "user"))
-    monkeypatch.setenv("TORGHUT_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    said = []
-    rehearse(path, said.append)
-    assert said[-1] == f"{path}: ended where it must"
-    assert any(line.startswith("refused  ") for line in said)
-    left = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*"))
-    assert left == ["temporary", "user", "work"]
-
-
-@pytest.mark.parametrize("path", ["paper", "rollback"])
-def test_a_path_through_stages_that_are_not_active_is_refused(path):
-    with pytest.raises(StageRefusedError, match="not active"):
-        rehearse(path)
+    assert stand(desk.pipeline, desk.of(PASSING)).stage == PAPER

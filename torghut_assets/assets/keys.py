@@ -34,6 +34,8 @@ from torghut_assets.domain.orders.records import (
     PaperFills,
     PaperOrders,
 )
+from torghut_assets.domain.ramp.policy import RampPolicy
+from torghut_assets.domain.ramp.records import RampStage
 from torghut_assets.domain.records import Record
 from torghut_assets.domain.rollback.records import (
     IncidentReport,
@@ -74,6 +76,9 @@ DRIFT_REPORT: Final = dg.AssetKey("drift_report")
 ROLLBACK_PLAN: Final = dg.AssetKey("rollback_plan")
 ROLLBACK_RECEIPT: Final = dg.AssetKey("rollback_receipt")
 INCIDENT_REPORT: Final = dg.AssetKey("incident_report")
+RAMP_POLICY: Final = dg.AssetKey("ramp_policy")
+RAMP_STAGE_1: Final = dg.AssetKey("ramp_stage_1")
+RAMP_STAGE_2_PLUS: Final = dg.AssetKey("ramp_stage_2_plus")
 
 _SETTLE = "dagster job execute -m torghut_assets.definitions -j settle_policies"
 _BUILD = "torghut run {candidate} --through strategy_build"
@@ -81,6 +86,7 @@ _SNAPSHOT = "torghut snapshot take {universe} --as-of {as_of}"
 _EVALUATE = "torghut run {candidate} --snapshot {snapshot} --through "
 _DEPLOY = "torghut session deploy {candidate}"
 _SESSION = "torghut session run {candidate} --session {session}"
+_RAMP = "torghut ramp advance {candidate} --session {session}"
 _ROLL_BACK = "torghut session roll-back {candidate} --session {session}"
 
 
@@ -135,4 +141,7 @@ ASSETS: Final[dict[str, Made]] = {
     "rollback_plan": Made(RollbackPlan, _ROLL_BACK),
     "rollback_receipt": Made(RollbackReceipt, _ROLL_BACK),
     "incident_report": Made(IncidentReport, _ROLL_BACK),
+    "ramp_policy": Made(RampPolicy, _SETTLE),
+    "ramp_stage_1": Made(RampStage, _RAMP),
+    "ramp_stage_2_plus": Made(RampStage, _RAMP),
 }

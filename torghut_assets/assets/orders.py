@@ -103,6 +103,9 @@ def order_intents(
         context.instance, paper_deployment, session, policies, holdings
     )
     intents = decide_session(evidence, order_limits, risk_limits, paper_policy)
+    if needs_latch(intents.guardrails):  # before anything can be sent: a person re-enables it
+        candidate = paper_deployment.candidate_id
+        session_desk.kill.engage(candidate, "the message rate was exceeded", "message_rate")
     return dg.MaterializeResult(
         value=intents,
         data_version=dg.DataVersion(intents.digest),
@@ -148,8 +151,6 @@ def paper_orders(
     times = session_desk.times(
         paper_deployment, parse_session_key(str(context.partition_key)).session
     )
-    if needs_latch(order_intents.guardrails):
-        session_desk.kill.engage(candidate, "the message rate was exceeded", "message_rate")
     requests = requests_of(order_intents, times.previous_close)
     if paper_deployment.mode == "paper":
         broker = open_broker(home, paper_deployment)

@@ -19,6 +19,7 @@ from torghut_assets.domain.gates.paper_policy import PaperGatePolicy, parse_pape
 from torghut_assets.domain.gates.policy import GatePolicy, parse_gate_policy
 from torghut_assets.domain.orders.limits import OrderLimits, parse_order_limits
 from torghut_assets.domain.orders.policy import PaperPolicy, parse_paper_policy
+from torghut_assets.domain.ramp.policy import RampPolicy, parse_ramp_policy
 from torghut_assets.domain.records import Record
 from torghut_assets.domain.stages.config import PipelineConfig
 from torghut_assets.domain.stages.loader import load_pipeline
@@ -71,6 +72,8 @@ def trial_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[TrialPoli
 def pipeline_config(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[PipelineConfig]:
     """The stages of a candidate's life: contracts, conditions, checkpoints, transitions."""
     return _settled(home, "pipeline", load_pipeline)
+
+
 def order_limits(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[OrderLimits]:
     """What may be sent to a broker: notional, prices, exposure, participation, messages."""
     return _settled(home, "order_limits", parse_order_limits)
@@ -91,6 +94,11 @@ def drift_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[DriftPoli
     return _settled(home, "drift_policy", parse_drift_policy)
 
 
+def ramp_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[RampPolicy]:
+    """Levels of capital, burn-in, drills, persons, and the limits of every step."""
+    return _settled(home, "ramp_policy", parse_ramp_policy)
+
+
 def policy_assets(home: Home) -> list[dg.AssetsDefinition]:
     """Return the settings in force as assets; an edited file makes its asset stale."""
     return [
@@ -104,6 +112,7 @@ def policy_assets(home: Home) -> list[dg.AssetsDefinition]:
         _as_asset(drift_policy, home.config_path("drift_policy")),
         _as_asset(order_limits, home.config_path("order_limits")),
         _as_asset(paper_policy, home.config_path("paper_policy")),
+        _as_asset(ramp_policy, home.config_path("ramp_policy")),
     ]
 
 

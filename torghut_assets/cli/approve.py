@@ -123,8 +123,7 @@ def _unfreeze(home: Home, candidate: str | None) -> "Decision":
 
 def _lift(home: Home, kind: str, candidate: str | None, sequence: int) -> "Decision":
     """Return the decision about one latch of the kill switch that still stops orders."""
-    from torghut_assets.domain.evidence.approval_records import Decision
-    from torghut_assets.domain.orders.kill import kind_that_lifts
+    from torghut_assets.domain.orders.kill import kind_that_lifts, lift_decision
     from torghut_assets.domain.orders.limits import parse_order_limits
     from torghut_assets.resources.kill_switch import KillSwitch
 
@@ -144,14 +143,7 @@ def _lift(home: Home, kind: str, candidate: str | None, sequence: int) -> "Decis
             expected=f"{kind_that_lifts(latch)} of {latch.candidate_id or 'everything'}",
         )
     limits = parse_order_limits(home.config_path("order_limits").read_bytes())
-    return Decision(
-        kind=kind_that_lifts(latch),
-        candidate_id=candidate,
-        authors=_authors(home, candidate),
-        stage=None,
-        report_digest=latch.digest,
-        policy_digest=limits.digest,
-    )
+    return lift_decision(latch, _authors(home, candidate), limits.digest)
 
 
 def _authors(home: Home, candidate: str | None) -> tuple[str, ...]:

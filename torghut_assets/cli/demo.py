@@ -1,4 +1,4 @@
-"""The main job on real data: evaluate, decide, trade what passed on paper, take back what drifts."""
+"""The main job on real data: evaluate, decide, trade on paper, take back what drifts."""
 
 import math
 import textwrap
@@ -80,7 +80,7 @@ def demo() -> None:
 def _trade(driver: Driver, candidates: list[str]) -> None:
     """Trade the admitted candidates on paper, and say what became of each."""
     from torghut_assets.cli.session import sessions_between, trade
-    from torghut_assets.domain.drift.records import DriftReport
+    from torghut_assets.domain.drift.records import SEVERITY, DriftReport
     from torghut_assets.domain.rollback.records import IncidentReport
 
     click.echo(f"\nPaper trading on real bars, {FIRST_SESSION} to {LAST_SESSION}:\n")
@@ -100,17 +100,21 @@ def _trade(driver: Driver, candidates: list[str]) -> None:
         )
         partition = f"{candidate}|{last.session}"
         drift = driver.require_record(DriftReport, "drift_report", partition)
-        for reason in drift.reasons[:2]:
-            shown = textwrap.shorten(f"{last.session} {drift.level.value}: {reason}", 75)
-            click.echo(click.style(f"    {shown}", dim=True))
+        telling = [r for r in drift.readings if r.level in SEVERITY[2:] and r.measured is not None]
+        for reading in sorted(telling, key=lambda r: -SEVERITY.index(r.level))[:2]:
+            limit = "" if reading.fail is None else f", fails beyond {reading.fail:g}"
+            shown = f"{last.session} {reading.level.value}: {reading.measurement} "
+            _quietly(f"{shown}{reading.measured:.4f}{limit}")
         if last.rolled_back:
             incident = driver.require_record(IncidentReport, "incident_report", partition)
-            shown = textwrap.shorten(
-                f"rolled back, read back {incident.receipt_state}; incident class "
-                f"{incident.incident_class}: {incident.corrective_action}",
-                75,
+            _quietly(
+                f"rolled back, the broker holds what was planned: {incident.receipt_state}; "
+                f"incident class {incident.incident_class}"
             )
-            click.echo(click.style(f"    {shown}", dim=True))
+
+
+def _quietly(text: str) -> None:
+    click.echo(click.style(f"    {textwrap.shorten(text, 75, placeholder=' …')}", dim=True))
 
 
 def _print_table(home: Home, rows: "list[tuple[GateReport, BacktestMetrics]]") -> None:
@@ -130,8 +134,6 @@ def _print_table(home: Home, rows: "list[tuple[GateReport, BacktestMetrics]]") -
             + click.style(report.verdict.value.upper(), fg="green" if passed else "red")
         )
         for reason in report.blocking_reasons[:3]:
-            click.echo(
-                click.style("    " + textwrap.shorten(reason.text, 75, placeholder=" …"), dim=True)
-            )
+            _quietly(reason.text)
         if len(report.blocking_reasons) > 3:
-            click.echo(click.style(f"    and {len(report.blocking_reasons) - 3} more", dim=True))
+            _quietly(f"and {len(report.blocking_reasons) - 3} more")

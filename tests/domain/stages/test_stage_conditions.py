@@ -26,7 +26,6 @@ from torghut_assets.domain.stages.line import LineState, Refusal, line_members
 from torghut_assets.domain.stages.machine import decide, line_state
 from torghut_assets.domain.verdicts import Verdict
 
-
 RESEARCH = [n for n, c in CONDITIONS.items() if c.judge.__module__.endswith("research_conditions")]
 EVALUATING = [s.name for s in SHIPPED.stages if not s.is_about_a_session]
 

@@ -54,6 +54,8 @@ MAY_SIGN: Final[Mapping[str, frozenset[Role]]] = {
     "incident": _RUNNER,
     "rollback": _RUNNER,
     "restore-drill": _RUNNER,
+    "drill": _RUNNER,
+    "runbook": _PERSON,
     "advisory": _RUNNER,
     "key-registration": frozenset({"runner", "gate", "person"}),
     "key-revocation": _PERSON,

@@ -40,7 +40,8 @@ def corporate_action(
     CorporateAction
         Nothing if a price is missing, or the factor moved by less than 0.005 %, which is the
         rounding of published closes. A change of 4 % or more within 0.5 % of a ratio of whole
-        numbers (up to 50 for 1, down to 5 for 4) is a split; any other fall of the factor is a dividend.
+        numbers (up to 50 for 1, down to 5 for 4) is a split; any other fall of the factor is a
+        dividend.
 
     References
     ----------

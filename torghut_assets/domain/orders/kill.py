@@ -1,7 +1,7 @@
 """The kill switch's latches: what blocks orders, and what alone takes a block away.
 
 A latch is written once and never removed. It stops counting only when a person other than
-the candidate's author has signed an approval of exactly this latch (`lifts`).
+the candidate's author has signed an approval of exactly this latch (`lift_decision`, `lifts`).
 """
 
 from typing import ClassVar, Literal
@@ -60,10 +60,45 @@ def kind_that_lifts(latch: KillLatch) -> DecisionKind:
     return "re_enable" if latch.cause == "message_rate" else "lift_kill"
 
 
-def lifts(decision: Decision, latch: KillLatch) -> bool:
-    """Whether an approved decision is about exactly this latch."""
-    return (decision.kind, decision.candidate_id, decision.report_digest) == (
-        kind_that_lifts(latch),
-        latch.candidate_id,
-        latch.digest,
+def lift_decision(latch: KillLatch, authors: tuple[str, ...], policy_digest: str) -> Decision:
+    """Return the decision that a person must approve to lift a latch.
+
+    Parameters
+    ----------
+    latch : KillLatch
+    authors : tuple of str
+        Who wrote the candidate that it stops, in order; nobody if it stops every candidate.
+    policy_digest : str
+        The order limits under which orders are let go again.
+    """
+    return Decision(
+        kind=kind_that_lifts(latch),
+        candidate_id=latch.candidate_id,
+        authors=authors,
+        stage=None,
+        report_digest=latch.digest,
+        policy_digest=policy_digest,
     )
+
+
+def lifts(decision: Decision, latch: KillLatch, authors: tuple[str, ...]) -> bool:
+    """Whether an approved decision is exactly that of letting this latch go.
+
+    Parameters
+    ----------
+    decision : Decision
+        As it was signed.
+    latch : KillLatch
+    authors : tuple of str
+        From the submitted file, never from the approval: else whoever signs would say
+        himself who must not.
+
+    Notes
+    -----
+    The limits that a person let orders go under are named and not compared with those in
+    force: a deployment is bound to its limits elsewhere, and a latch does not come back
+    because limits were edited later.
+    """
+    if latch.candidate_id is not None and not authors:
+        return False  # somebody wrote it
+    return decision == lift_decision(latch, authors, decision.policy_digest)

@@ -1,7 +1,8 @@
 """Which condition stands where in the life of a candidate, and how they are judged.
 
 `CONDITIONS` is the table; the pipeline file must say the same, name by name (`loader`). The
-functions are in `research_conditions` (to the gate) and `trading_conditions` (after it).
+functions are in `research_conditions` (to the gate), `trading_conditions` (after it) and
+`ramp_conditions` (capital).
 """
 
 from collections.abc import Callable
@@ -10,6 +11,13 @@ from typing import Final, NamedTuple
 from torghut_assets.domain.errors import BadInputError, EvidenceError
 from torghut_assets.domain.gates.records import ArtifactRef
 from torghut_assets.domain.stages.evidence import Finding, Found, Outcome, StageEvidence
+from torghut_assets.domain.stages.ramp_conditions import (
+    limit_card_is_complete,
+    notional_within_ramp_policy,
+    operations_are_ready,
+    ramp_stage_1_is_stable,
+    two_persons_approved,
+)
 from torghut_assets.domain.stages.research_conditions import (
     build_is_of_the_installed_code,
     build_is_of_the_specification,
@@ -105,9 +113,14 @@ CONDITIONS: Final[dict[str, Condition]] = {
         _at(risk_guardrails_passed, before=((_PAPER, "paper_orders"),)),
         _at(intents_repeat_the_backtest, before=((_PAPER, "paper_orders"),)),
         _at(idempotency_keys_are_new, before=((_PAPER, "paper_orders"),)),
-        _at(orders_are_reconciled, requires=(_RAMP, _RAMP_2, _MONITORING), ensures=(_PAPER,)),
+        _at(orders_are_reconciled, requires=(_RAMP, _RAMP_2), ensures=(_PAPER,)),
         _at(paper_gate_passed, requires=(_RAMP,), ensures=(_PAPER,)),
         _at(no_drift_and_no_breach, requires=(_RAMP, _RAMP_2), ensures=(_PAPER, _MONITORING)),
+        _at(two_persons_approved, ensures=(_RAMP, _RAMP_2)),
+        _at(operations_are_ready, ensures=(_RAMP, _RAMP_2)),
+        _at(notional_within_ramp_policy, ensures=(_RAMP, _RAMP_2)),
+        _at(limit_card_is_complete, ensures=(_RAMP, _RAMP_2)),
+        _at(ramp_stage_1_is_stable, requires=(_RAMP_2,)),
         _at(deployment_is_recorded, requires=(_ROLLBACK,)),
         _at(
             trigger_is_recorded,
@@ -120,13 +133,7 @@ CONDITIONS: Final[dict[str, Condition]] = {
 }
 """Every condition there is a function for, by name."""
 
-DECLARED: Final[dict[str, frozenset[tuple[str, str]]]] = {
-    "two_persons_approved": frozenset({(_RAMP, "ensures"), (_RAMP_2, "ensures")}),
-    "operations_are_ready": frozenset({(_RAMP, "ensures"), (_RAMP_2, "ensures")}),
-    "ramp_stage_1_is_stable": frozenset({(_RAMP_2, "requires")}),
-    "notional_within_ramp_policy": frozenset({(_RAMP, "ensures"), (_RAMP_2, "ensures")}),
-    "limit_card_is_complete": frozenset({(_RAMP, "ensures"), (_RAMP_2, "ensures")}),
-}
+DECLARED: Final[dict[str, frozenset[tuple[str, str]]]] = {}
 """Conditions without a function yet, and their places. A stage that names one cannot be active."""
 
 

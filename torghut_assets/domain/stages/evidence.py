@@ -26,6 +26,7 @@ from torghut_assets.domain.records import Part, Record
 from torghut_assets.domain.snapshots.records import SnapshotManifest
 
 if TYPE_CHECKING:
+    from torghut_assets.domain.ramp.records import RampGrant
     from torghut_assets.domain.stages.line import LineState
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -103,6 +104,10 @@ class EvidenceReader(Protocol):
 
     def kill_reason(self) -> str | None:
         """Return why all orders are blocked for the candidate; `None` if they are not."""
+        ...
+
+    def ramp_approvers(self, grant: "RampGrant") -> tuple[str, ...]:
+        """Return who approved a step of the ramp, by the signed ledger."""
         ...
 
 
@@ -184,6 +189,20 @@ class StageEvidence:
     def kill_reason(self) -> str | None:
         """Return why all orders are blocked for the candidate; `None` if they are not."""
         return self._reader.kill_reason()
+
+    def ramp_approvers(self, grant: "RampGrant") -> tuple[str, ...]:
+        """Return who approved a step of the ramp, by the signed ledger, and note the approvals.
+
+        Raises
+        ------
+        EvidenceError
+            If the ledger does not hold the grant, or its approvals do not count.
+        """
+        persons = self._reader.ramp_approvers(grant)
+        self._noted["ramp_grant"] = grant.digest
+        for number, ref in enumerate(grant.approvals, start=1):
+            self._noted[f"ramp_approval_{number}"] = ref.digest
+        return persons
 
     @property
     def evaluation(self) -> EvaluationEvidence:
