@@ -50,6 +50,7 @@ MAY_SIGN: Final[Mapping[str, frozenset[Role]]] = {
     "tca": _RUNNER,
     "drift": frozenset({"runner", "gate"}),
     "ramp": frozenset({"runner", "gate"}),
+    "ramp-stage": _RUNNER,
     "kill": frozenset({"runner", "person"}),
     "incident": _RUNNER,
     "rollback": _RUNNER,
