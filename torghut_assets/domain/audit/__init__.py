@@ -1,0 +1,1 @@
+"""What an auditor asks of the evidence as a whole."""
