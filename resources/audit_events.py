@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import dagster as dg
 
-from torghut_assets.resources.lineage import INPUT_DIGESTS
+from torghut_assets.resources.lineage import input_digests
 
 _AT_ONCE: Final = 1000
 _DATA_VERSION: Final = "dagster/data_version"
@@ -39,8 +39,6 @@ def made_after(
             event = record.asset_materialization
             if event is None:
                 continue
-            noted = event.metadata.get(INPUT_DIGESTS)
-            data = noted.data if isinstance(noted, dg.JsonMetadataValue) else {}
             tags = event.tags or {}
             yield MadeEvent(
                 storage_id=storage_id,
@@ -49,7 +47,7 @@ def made_after(
                 at=record.timestamp,
                 run_id=record.run_id,
                 code_version=tags.get(_CODE_VERSION),
-                inputs={str(k): str(v) for k, v in data.items()} if isinstance(data, dict) else {},
+                inputs=input_digests(event.metadata),
             )
         if len(found) < _AT_ONCE:
             return

@@ -17,7 +17,7 @@ import dagster as dg
 from torghut_assets.domain.audit.impact import Edge
 from torghut_assets.domain.audit.references import Reading, read_any, references
 from torghut_assets.domain.backtest.trials import GENESIS_DIGEST
-from torghut_assets.domain.digests import is_digest, sha256_hex
+from torghut_assets.domain.digests import canonical_json, is_digest, sha256_hex
 from torghut_assets.domain.errors import EvidenceContradictionError, EvidenceError
 from torghut_assets.domain.evidence.entries import LedgerEntry
 from torghut_assets.resources.audit_events import MadeEvent, made_after
@@ -37,7 +37,8 @@ CREATE TABLE edges (by INTEGER NOT NULL, place TEXT NOT NULL, named INTEGER NOT 
   PRIMARY KEY (named, by, place)) STRICT, WITHOUT ROWID;
 CREATE INDEX nodes_of_kind ON nodes (kind);
 CREATE TABLE made (storage_id INTEGER PRIMARY KEY, asset TEXT NOT NULL, partition TEXT,
-  digest TEXT NOT NULL, at REAL NOT NULL, run_id TEXT NOT NULL, code_version TEXT) STRICT;
+  digest TEXT NOT NULL, at REAL NOT NULL, run_id TEXT NOT NULL, code_version TEXT,
+  inputs TEXT NOT NULL) STRICT;
 CREATE INDEX made_of ON made (partition, asset);
 CREATE INDEX made_digest ON made (digest);
 CREATE TABLE rows (register TEXT NOT NULL, sequence INTEGER NOT NULL, digest TEXT NOT NULL,
@@ -45,7 +46,8 @@ CREATE TABLE rows (register TEXT NOT NULL, sequence INTEGER NOT NULL, digest TEX
   PRIMARY KEY (register, sequence)) STRICT;
 CREATE INDEX rows_of ON rows (register, candidate);
 CREATE TABLE statements (sequence INTEGER NOT NULL, at TEXT NOT NULL, kind TEXT NOT NULL,
-  subject TEXT NOT NULL, signers TEXT NOT NULL, actor TEXT, PRIMARY KEY (sequence, subject)) STRICT;
+  subject TEXT NOT NULL, name TEXT NOT NULL, signers TEXT NOT NULL, actor TEXT,
+  PRIMARY KEY (sequence, name)) STRICT;
 CREATE INDEX statements_about ON statements (subject);
 """
 
@@ -60,6 +62,7 @@ class MadeRow(NamedTuple):
     at: float
     run_id: str
     code_version: str | None
+    inputs: str
 
 
 class StatementRow(NamedTuple):
@@ -69,6 +72,7 @@ class StatementRow(NamedTuple):
     at: str
     kind: str
     subject: str
+    name: str
     signers: str
     actor: str | None
 
@@ -189,6 +193,14 @@ class AuditIndex:
         )
         return [bytes(payload) for (payload,) in found]
 
+    def rows_of_kind(self, register: str, kind: str) -> list[bytes]:
+        """Return the payloads of a register's entries of a kind, in order."""
+        found = self._db.execute(
+            "SELECT payload FROM rows WHERE register = ? AND kind = ? ORDER BY sequence",
+            (register, kind),
+        )
+        return [bytes(payload) for (payload,) in found]
+
     def head(self, register: str) -> tuple[int, str]:
         """Return sequence and digest of the last indexed entry of a register."""
         row = self._db.execute(
@@ -267,7 +279,10 @@ class AuditIndex:
         file = RegisterFile(path, anchor_path)
         file.require_anchored()
         sequence, previous = self.head(name)
-        for row in file.rows_after(sequence):
+        rows = file.rows_after(max(sequence - 1, 0))
+        if sequence and (not rows or rows.pop(0).digest != previous):
+            raise _other_history(f"{path} entry {sequence}")
+        for row in rows:
             location = f"{path} entry {row.sequence}"
             if sha256_hex(row.payload) != row.digest:
                 raise EvidenceContradictionError(
@@ -296,6 +311,8 @@ class AuditIndex:
             return
         done = int(self._progress("ledger") or 0)
         prefix = ledger.checked()
+        if prefix.size < done:
+            raise _other_history(f"{ledger.location} entry {done}")
         for entry in prefix.entries[done:]:
             self._add_statement(entry)
         self._note("ledger", str(prefix.size))
@@ -303,14 +320,15 @@ class AuditIndex:
     def _add_statement(self, entry: LedgerEntry) -> None:
         predicate = entry.statement.predicate
         signers = ",".join(sorted(sign.keyid for sign in entry.envelope.signatures))
-        for digest in set(entry.subjects.values()):
+        for name, digest in entry.subjects.items():
             self._db.execute(
-                "INSERT INTO statements VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO statements VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     entry.sequence,
                     entry.recorded_at.isoformat(),
                     entry.kind,
                     digest,
+                    name,
                     signers,
                     predicate.record.get("actor"),
                 ),
@@ -339,7 +357,7 @@ class AuditIndex:
         if not is_digest(found.digest):
             return
         self._db.execute(
-            "INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 found.storage_id,
                 asset,
@@ -348,6 +366,7 @@ class AuditIndex:
                 found.at,
                 found.run_id,
                 found.code_version,
+                canonical_json(found.inputs).decode(),
             ),
         )
         self._link(found.digest, references(found.inputs, "made from"))
@@ -380,6 +399,14 @@ class AuditIndex:
 
     def _note(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO progress VALUES (?, ?)", (name, value))
+
+
+def _other_history(location: str) -> EvidenceContradictionError:
+    return EvidenceContradictionError(
+        location=location,
+        found="another history than the one that was indexed (restored, or rewritten)",
+        expected="what was indexed, or a new index: torghut audit impact DIGEST --rebuild",
+    )
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -27,7 +27,7 @@ def impact(digest: str, rebuild: bool, as_json: bool) -> None:
 
     Exit status: 0 shown, 3 nothing here names it, or evidence is altered, 4 bad digest.
     """
-    from torghut_assets.cli.auditing import audit_index
+    from torghut_assets.cli.auditing import audit_of
     from torghut_assets.domain.audit.impact import resting_on
 
     home = Home.from_environment()
@@ -37,7 +37,7 @@ def impact(digest: str, rebuild: bool, as_json: bool) -> None:
             found=ascii(digest)[:80],
             expected="8 to 64 lower-case hexadecimal digits",
         )
-    with audit_index(home, rebuild=rebuild) as index:
+    with audit_of(home, rebuild=rebuild) as (index, _):
         whole = index.completed(digest)
         resting = resting_on(whole, index.namers)
         described = index.described([whole, *(each.digest for each in resting)])
