@@ -35,6 +35,7 @@ CREATE TABLE nodes (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, kind TE
   STRICT;
 CREATE TABLE edges (by INTEGER NOT NULL, place TEXT NOT NULL, named INTEGER NOT NULL,
   PRIMARY KEY (named, by, place)) STRICT, WITHOUT ROWID;
+CREATE INDEX edges_by ON edges (by);
 CREATE INDEX nodes_of_kind ON nodes (kind);
 CREATE TABLE made (storage_id INTEGER PRIMARY KEY, asset TEXT NOT NULL, partition TEXT,
   digest TEXT NOT NULL, at REAL NOT NULL, run_id TEXT NOT NULL, code_version TEXT,
@@ -137,6 +138,20 @@ class AuditIndex:
             found.setdefault(named, []).append(Edge(by, place, named))
         return found
 
+    def named_by(self, digests: Sequence[str]) -> set[str]:
+        """Return everything that some records rest on, whatever the number of steps."""
+        seen: set[str] = set()
+        level = list(digests)
+        while level:
+            rows = self._in_batches(
+                "SELECT t.digest FROM nodes s JOIN edges e ON e.by = s.id "
+                "JOIN nodes t ON t.id = e.named WHERE s.digest IN ({})",
+                level,
+            )
+            level = sorted({str(digest) for (digest,) in rows} - seen)
+            seen.update(level)
+        return seen
+
     def described(self, digests: Sequence[str]) -> dict[str, tuple[str | None, str | None]]:
         """Return kind and subject of digests that the index knows."""
         rows = self._in_batches(
@@ -237,6 +252,10 @@ class AuditIndex:
         self._read_store()
         self._read_register("receipts", self._home.receipts_path, self._home.receipts_anchor_path)
         self._read_register("trials", self._home.trial_register_path, self._home.trial_anchor_path)
+        self._read_register(
+            "orders", self._home.order_journal_path, self._home.order_journal_anchor_path
+        )
+        self._read_latches()
         self._read_ledger(ledger)
         if instance is not None:
             self._read_events(instance, assets)
@@ -305,6 +324,15 @@ class AuditIndex:
                 "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)",
                 (name, row.sequence, row.digest, candidate, reading.kind, row.payload),
             )
+
+    def _read_latches(self) -> None:
+        """Index the kill switch's latches: few files, each read again every time."""
+        if not self._home.kill_folder.is_dir():
+            return
+        for path in sorted(self._home.kill_folder.iterdir()):
+            payload = path.read_bytes() if path.is_file() else b""
+            if payload.startswith(_OPENING):
+                self._add(sha256_hex(payload), read_any(payload, location=str(path)))
 
     def _read_ledger(self, ledger: Ledger) -> None:
         if not self._home.ledger_path.is_file():

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from torghut_assets.domain.audit.history import (
     Bytes,
@@ -14,13 +14,16 @@ from torghut_assets.domain.audit.history import (
     SeenTicket,
     newest_of_each,
 )
+from torghut_assets.domain.audit.references import read_any
 from torghut_assets.domain.backtest.trials import TrialOutcome, TrialTicket
 from torghut_assets.domain.candidates.records import CandidateSpec
+from torghut_assets.domain.digests import is_digest
 from torghut_assets.domain.errors import BadInputError, EvidenceError, EvidenceMissingError
 from torghut_assets.domain.evidence.approval_records import Approval
 from torghut_assets.domain.evidence.approvals import approvals_in
 from torghut_assets.domain.evidence.entries import LedgerEntry
 from torghut_assets.domain.evidence.ledger_check import LedgerPrefix
+from torghut_assets.domain.identifiers import parse_candidate_id, parse_date, parse_snapshot_id
 from torghut_assets.domain.records import Record
 from torghut_assets.domain.stages.receipts import StageReceipt
 from torghut_assets.resources.audit_index import AuditIndex, MadeRow, StatementRow
@@ -74,6 +77,54 @@ class AuditReader:
             )
         return prefix.entries[sequence - 1].recorded_at
 
+    def decision(self, name: str) -> Record:
+        """Return a record by what a person calls it, verified.
+
+        Parameters
+        ----------
+        name : str
+            `<candidate>|<snapshot>`, `<candidate>|<session>`, or the first digits of a digest.
+
+        Raises
+        ------
+        EvidenceError
+            If there is none, more than one, or it is altered.
+        """
+        candidate, bar, other = name.partition("|")
+        if not bar:
+            return self._by_digest(name)
+        partition = f"{parse_candidate_id(candidate)}|{_snapshot_or_session(other)}"
+        wanted = ("gate_report",) if "@" in other else ("paper_gate_report", "drift_report")
+        made = self._index.made([partition])
+        for asset in wanted:
+            if rows := [row for row in made if row.asset == asset]:
+                return self._load(self._record_types[asset], rows[-1].digest)
+        raise EvidenceError(f"{partition}: no {' or '.join(wanted)} was ever made of it here.")
+
+    def content(self, digest: str) -> Any:
+        """Return what a stored record says, in plain form; `None` if it is not there."""
+        try:
+            return read_any(self._home.store.get(digest), location=digest).record
+        except EvidenceError:
+            return None
+
+    def _by_digest(self, digits: str) -> Record:
+        if not 8 <= len(digits) <= 64 or not is_digest(digits.ljust(64, "0")):
+            raise BadInputError(
+                location="decision",
+                found=ascii(digits)[:80],
+                expected="<candidate>|<snapshot>, <candidate>|<session>, or 8 to 64 hex digits",
+            )
+        digest = self._index.completed(digits)
+        kind, _ = self._index.described([digest])[digest]
+        for model in self._record_types.values():
+            if model.record_kind == kind:
+                return self._load(model, digest)
+        raise EvidenceError(f"{digest}: found {kind or 'no record'}, expected a record of an asset")
+
+    def _load(self, model: type[Record], digest: str) -> Record:
+        return model.from_canonical_bytes(self._home.store.get(digest), location=digest)
+
     def history(self, scope: Scope) -> History:
         """Return what is known about a scope.
 
@@ -84,13 +135,7 @@ class AuditReader:
         """
         prefix = self._prefix(scope)
         made = self._made(scope, prefix)
-        receipts = tuple(
-            receipt
-            for payload in self._index.rows("receipts", scope.candidate)
-            if scope.covers_receipt(
-                receipt := StageReceipt.from_canonical_bytes(payload, location="stage receipts")
-            )
-        )
+        receipts = self._receipts(scope)
         if not made and not receipts:
             raise EvidenceError(
                 f"{scope.candidate}: nothing is known about it here. Evaluate it with: torghut "
@@ -110,6 +155,15 @@ class AuditReader:
             author=spec.author if spec else None,
         )
 
+    def decided(self, candidate: str, other: str) -> tuple[StageReceipt, ...]:
+        """Return the receipts of a candidate on a snapshot, or in a session."""
+        key = "snapshot" if "@" in other else "session"
+        return self._receipts(Scope(candidate, **{key: other}))
+
+    def approvals(self, candidate: str) -> list[SeenApproval]:
+        """Return the signed approvals about a candidate, and whether they count."""
+        return self._approvals(candidate, self._ledger.checked())
+
     def _prefix(self, scope: Scope) -> LedgerPrefix:
         """Return the ledger as it was then."""
         whole = self._ledger.checked()
@@ -122,9 +176,28 @@ class AuditReader:
             then.read(entry.row)
         return then
 
+    def _receipts(self, scope: Scope) -> tuple[StageReceipt, ...]:
+        read = [
+            StageReceipt.from_canonical_bytes(payload, location="stage receipts")
+            for payload in self._index.rows("receipts", scope.candidate)
+        ]
+        later = self._stated_later([receipt.digest for receipt in read], scope)
+        return tuple(r for r in read if scope.covers_receipt(r) and r.digest not in later)
+
+    def _stated_later(self, digests: list[str], scope: Scope) -> set[str]:
+        """Return the digests that were first stated after the ledger entry that is asked about.
+
+        A second is too coarse to order what happened around one entry; the ledger does.
+        """
+        if scope.as_of_sequence is None:
+            return set()
+        first = {s.subject: s.sequence for s in reversed(self._index.statements(digests))}
+        return {digest for digest, n in first.items() if n > scope.as_of_sequence}
+
     def _made(self, scope: Scope, prefix: LedgerPrefix) -> tuple[MadeRecord, ...]:
         own = self._index.made([scope.candidate], prefix=f"{scope.candidate}|")
-        rows = [row for row in own if self._asked(row, scope)]
+        later = self._stated_later([row.digest for row in own], scope)
+        rows = [row for row in own if self._asked(row, scope) and row.digest not in later]
         inputs = {d for row in rows for d in json.loads(row.inputs).values()}
         rest = [
             row
@@ -235,10 +308,12 @@ class AuditReader:
             ).ticket_sequence
             in wanted
         }
+        later = self._stated_later([ticket.digest for ticket in tickets], scope)
         return tuple(
             SeenTicket(ticket, self._ended(ended.get(ticket.sequence), scope))
             for ticket in tickets
             if scope.admits(ticket.recorded_at)
+            and ticket.digest not in later
             and scope.snapshot in (None, ticket.trial.inputs.snapshot_id)
         )
 
@@ -246,6 +321,12 @@ class AuditReader:
         if outcome is None or not scope.admits(outcome.recorded_at):
             return "open"
         return outcome.status
+
+
+def _snapshot_or_session(text: str) -> str:
+    if "@" in text:
+        return str(parse_snapshot_id(text))
+    return parse_date(text, location="session").isoformat()
 
 
 def _moment(timestamp: float) -> dt.datetime:

@@ -74,8 +74,8 @@ class Scope:
     as_of_sequence: int | None = None
 
     def admits(self, moment: dt.datetime) -> bool:
-        """Whether something recorded at a moment was known."""
-        return self.as_of is None or moment <= self.as_of
+        """Whether something recorded at a moment was known; to the second, as ledgers are."""
+        return self.as_of is None or moment.replace(microsecond=0) <= self.as_of
 
     def covers(self, partition: str | None) -> bool:
         """Whether a partition is one of those asked about: its candidate, snapshot, session."""
