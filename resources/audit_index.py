@@ -362,6 +362,8 @@ class AuditIndex:
                 ),
             )
         if predicate.kind == "record-made":
+            made = Reading(predicate.kind, predicate.record.get("partition"), (), predicate.record)
+            self._add(entry.statement.record_digest, made)
             # what was made rests on what was read, also where the record does not say so
             record = entry.subjects.get("record")
             if record is not None:
