@@ -98,6 +98,6 @@ def _judged(each: Rebuilt, explained: Mapping[str, str]) -> ReplayedRecord:
 def _reason(place: str, one: Any, other: Any, explained: Mapping[str, str]) -> str | None:
     if place in _REGISTER_ENTRIES:
         return REGISTER_ENTRY
-    if isinstance(one, str) and explained.get(one) == other:
+    if isinstance(one, str) and one in explained and explained[one] == other:
         return NAMES_EXPLAINED
     return None
