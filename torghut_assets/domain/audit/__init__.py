@@ -1,1 +1,1 @@
-"""What an auditor asks of the evidence as a whole."""
+"""Questions about decisions that were made: who and what, what differs, what rests on what."""
