@@ -50,6 +50,7 @@ MAY_SIGN: Final[Mapping[str, frozenset[Role]]] = {
     "rollback": _RUNNER,
     "restore-drill": _RUNNER,
     "advisory": _RUNNER,
+    "audit-pack": _RUNNER,
     "key-registration": frozenset({"runner", "gate", "person"}),
     "key-revocation": _PERSON,
 }

@@ -1,0 +1,1 @@
+"""Audit packs: one file that holds a decision with everything that it rests on."""
