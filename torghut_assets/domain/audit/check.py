@@ -31,8 +31,8 @@ from torghut_assets.domain.audit.proofs import ProvenLedger, check_ledger_part, 
 from torghut_assets.domain.audit.redecide import (
     REDECIDED,
     RecordT,
-    Redecided,
     RedactedError,
+    Redecided,
     recount_trials,
     rejudge_approvals,
 )
