@@ -39,7 +39,11 @@ from torghut_assets.domain.audit.readme import readme_text
 from torghut_assets.domain.audit.secret_patterns import secrets_in
 from torghut_assets.domain.backtest.trials import RegisterEntry
 from torghut_assets.domain.digests import canonical_json, is_digest, sha256_hex
-from torghut_assets.domain.errors import EvidenceError, UpstreamMissingError
+from torghut_assets.domain.errors import (
+    EvidenceContradictionError,
+    EvidenceError,
+    UpstreamMissingError,
+)
 from torghut_assets.domain.evidence.entries import LedgerEntry
 from torghut_assets.domain.evidence.ledger_check import LedgerPrefix
 from torghut_assets.domain.evidence.ledger_tree import leaf_hash
@@ -364,3 +368,22 @@ def _path_points(gathered: _Gathered, home: Home) -> dict[str, tuple[tuple[str, 
             returns = frame.column("net_return").to_numpy()
             points[digest] = tuple(zip(days.tolist(), returns.tolist(), strict=True))
     return points
+
+
+def require_current(instance: dg.DagsterInstance, manifest: AuditPack) -> None:
+    """Refuse an index in which an asset of a pack holds another record than the pack says.
+
+    Raises
+    ------
+    EvidenceContradictionError
+        Naming the first asset that was made again since, or whose entry was edited.
+    """
+    for item in manifest.held:
+        event = newest(instance, dg.AssetKey(item.asset), item.partition)
+        found = "nothing" if event is None else event.digest
+        if found != item.digest:
+            raise EvidenceContradictionError(
+                location=f"index of {item.asset}[{item.partition or ''}]",
+                found=found[:80],
+                expected=item.digest,
+            )
