@@ -133,9 +133,9 @@ def verify(pack, anchor=None):
     listed = {name: ref["sha256"] for name, ref in manifest["record"]["files"].items()}
     found = {name: sha(p).hex() for name, p in files.items() if name not in UNLISTED}
     require(found == listed, "pack.json", "names other files or digests (or it is redacted)")
-    for name in found:
+    for name, digest in found.items():
         if name.startswith(("records/", "tables/")):
-            require(name.split("/")[1].split(".")[0] == found[name], name, "another digest")
+            require(name.split("/")[1].split(".")[0] == digest, name, "another digest")
         if name.startswith("records/"):
             read(files[name], name)
     leaves = [bytes.fromhex(line) for line in files["proof/leaves.txt"].decode().split()]
@@ -167,6 +167,6 @@ def verify(pack, anchor=None):
 if __name__ == "__main__":
     try:
         kept = Path(sys.argv[2]).read_bytes() if len(sys.argv) > 2 else None
-        print("whole: %d files, ledger of %d entries" % verify(sys.argv[1], kept))
+        print("whole: {} files, ledger of {} entries".format(*verify(sys.argv[1], kept)))
     except (NotWholeError, ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as fault:
         sys.exit(f"not whole: {fault!r}")

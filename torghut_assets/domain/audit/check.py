@@ -38,6 +38,7 @@ from torghut_assets.domain.audit.redecide import (
 )
 from torghut_assets.domain.audit.registers import check_registers
 from torghut_assets.domain.backtest.overfit_records import OverfitDiagnostics
+from torghut_assets.domain.drift.records import DriftReport
 from torghut_assets.domain.errors import EvidenceError
 from torghut_assets.domain.evidence.faults import EvidenceRefusedError, Fault
 from torghut_assets.domain.evidence.strict_json import parse_canonical
@@ -346,6 +347,10 @@ def _decide_again(findings: PackFindings, records: PackRecords, trials: tuple[An
                 findings.not_decided.append(
                     f"{kind} {digest[:12]}: record {error.digest[:12]} is redacted"
                 )
+    findings.not_decided += [
+        f"{DriftReport.record_kind} {digest[:12]}: not by this version; its digest is verified"
+        for digest in records.of_kind(DriftReport.record_kind)
+    ]
     for digest in records.of_kind(OverfitDiagnostics.record_kind):
         try:
             overfit = records.load(OverfitDiagnostics, digest, needed_by="trial count")
