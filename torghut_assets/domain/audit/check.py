@@ -9,7 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from torghut_assets.domain.audit.commitments import RedactedRecord, require_commitment
+from torghut_assets.domain.audit.commitments import (
+    FIELD_GROUPS,
+    RedactedRecord,
+    fields_of_groups,
+    require_commitment,
+)
 from torghut_assets.domain.audit.faults import NotAPackError, PackFault, PackFaultError
 from torghut_assets.domain.audit.manifest import (
     EXPORT,
@@ -130,6 +135,8 @@ def check_pack(source: PackSource, anchors: Iterable[tuple[str, bytes]] = ()) ->
     findings.trials, findings.receipts = len(registers.trials), len(registers.receipts)
     records = PackRecords(source, manifest, ledger.export.commitments)
     records.check(findings)
+    if REDACTION in source.sizes:
+        _require_redaction(source, records, findings)
     findings.tables = sum(name.startswith(_TABLES) for name in digests)
     stated = {d for entry in ledger.entries for d in entry.subjects.values()}
     findings.unstated = sorted(records.kinds.keys() - stated)
@@ -335,6 +342,25 @@ class PackRecords:
     def of_kind(self, kind: str) -> tuple[str, ...]:
         """Digests of the records of a kind, in order."""
         return tuple(sorted(digest for digest, found in self.kinds.items() if found == kind))
+
+
+def _require_redaction(source: PackSource, records: "PackRecords", found: PackFindings) -> None:
+    """Refuse a note of a redaction that says anything but what was taken out."""
+    data = parsed(_small(source, REDACTION), location=REDACTION)
+    groups = data.get("groups") if isinstance(data, dict) else None
+    known = isinstance(groups, list) and set(map(str, groups)) <= FIELD_GROUPS.keys()
+    said = {"candidate_id": found.manifest.candidate_id, "groups": groups}
+    if not known or data != said or not found.redacted:
+        raise PackFaultError(
+            PackFault.MALFORMED, location=REDACTION, detail="not the note of a redaction"
+        )
+    for digest, fields in found.redacted.items():
+        if not set(fields) <= fields_of_groups(records.kinds[digest], tuple(groups)):
+            raise PackFaultError(
+                PackFault.COMMITMENT_DIFFERS,
+                location=redacted_name(digest),
+                detail=f"{', '.join(fields)} are not of the groups {', '.join(groups)}",
+            )
 
 
 def _decide_again(findings: PackFindings, records: PackRecords, trials: tuple[Any, ...]) -> None:
