@@ -1,1 +1,1 @@
-"""Questions about decisions that were made: who and what, what differs, what rests on what."""
+"""Audit: questions about decisions, and packs that hold one with all its evidence."""

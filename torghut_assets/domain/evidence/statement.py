@@ -58,6 +58,7 @@ MAY_SIGN: Final[Mapping[str, frozenset[Role]]] = {
     "drill": _RUNNER,
     "runbook": _PERSON,
     "advisory": _RUNNER,
+    "audit-pack": _RUNNER,
     "key-registration": frozenset({"runner", "gate", "person"}),
     "key-revocation": _PERSON,
 }
