@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 LEDGER_SQL = Path(__file__).parent.parent / "deploy" / "postgres" / "ledger.sql"
-PASSWORD = "not-to-be-seen-anywhere"  # noqa: S105 - of a server that lives for one test
+PASSWORD = "not-to-be-seen-anywhere"
 
 
 def binaries() -> Path | None:
