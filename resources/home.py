@@ -108,6 +108,11 @@ class Home:
         return self.trial_anchor_path.with_name("ledger.json")
 
     @property
+    def audit_index_path(self) -> Path:
+        """The index over the evidence; derived, and made anew if it is gone."""
+        return self.root / "index" / "audit.sqlite"
+
+    @property
     def keys_folder(self) -> Path:
         """Private keys, readable by their owner only."""
         return self.root / "keys"

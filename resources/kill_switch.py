@@ -28,6 +28,7 @@ from torghut_assets.domain.orders.kill import (
 )
 from torghut_assets.resources.clock import utc_now
 from torghut_assets.resources.home import Home
+from torghut_assets.resources.ledger_place import has_ledger
 from torghut_assets.resources.new_files import write_new
 from torghut_assets.resources.receipt_book import current_actor
 
@@ -206,7 +207,7 @@ class KillSwitch:
     def _lifted(self, latches: list[KillLatch]) -> set[str]:
         """Digests of latches that the ledger says a person has lifted; none if it cannot say."""
         open_ = [latch for latch in latches if latch.digest not in self._known_lifted]
-        if open_ and self._home.ledger_path.is_file():
+        if open_ and has_ledger(self._home):
             self._known_lifted.update(self._approved(open_))
         return self._known_lifted
 

@@ -5,6 +5,7 @@ proves its content. An edited event log can therefore point at another intact re
 that record names its own subject and inputs, and every decision checks both.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -23,6 +24,10 @@ INPUT_DIGESTS = "input_digests"
 """Metadata of a materialization: upstream asset to the digest that was read.
 
 Dagster's own tag of a partitioned input is a hash of data versions, not the digest."""
+STATEMENT_DIGEST = "statement_digest"
+"""Metadata of a materialization: SHA-256 of the signed statement about its record."""
+LEDGER_SEQUENCE = "ledger_sequence"
+"""Metadata of a materialization: the ledger entry that holds the statement."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +55,15 @@ def newest(
     return Materialization(
         digest=tags.get(_DATA_VERSION, ""),
         code_version=tags.get(_CODE_VERSION),
-        inputs=_input_digests(event),
+        inputs=input_digests(event.metadata),
         timestamp=records[0].timestamp,
         run_id=records[0].run_id,
     )
 
 
-def _input_digests(event: dg.AssetMaterialization) -> dict[str, str]:
+def input_digests(metadata: Mapping[str, object]) -> dict[str, str]:
     """Return the digests that `RecordIO` noted; a log without them is no evidence of any."""
-    noted = event.metadata.get(INPUT_DIGESTS)
+    noted = metadata.get(INPUT_DIGESTS)
     if not isinstance(noted, dg.JsonMetadataValue) or not isinstance(noted.data, dict):
         return {}
     return {str(name): str(digest) for name, digest in noted.data.items()}

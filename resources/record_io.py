@@ -1,8 +1,9 @@
 """The I/O manager of every asset: records go to the artifact store, by digest.
 
-Writing stores the record before Dagster logs the materialization, so a crash leaves an
-artifact without an event and never the other way round. Reading verifies the bytes, the
-form and the subject of the record; a check's status or a metadata flag is never read.
+Writing stores the record, then signs and appends its statement to the ledger, and only then
+does Dagster log the materialization, which names statement and ledger entry. A crash leaves an
+artifact, or an artifact with a statement, and never an event without them. Reading verifies the
+bytes, the form and the subject of the record; a check's status or a metadata flag is never read.
 Before an asset reads its first input, and before its output is stored, the guard of its
 stage is asked: an asset whose stage may not be entered is not made, alone or in a job.
 """
@@ -13,9 +14,17 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from torghut_assets.domain.errors import EvidenceContradictionError, UpstreamMissingError
+from torghut_assets.domain.evidence.record_kinds import KIND_OF_RECORD, POLICY
 from torghut_assets.domain.records import Record
 from torghut_assets.resources.artifact_store import ArtifactStore
-from torghut_assets.resources.lineage import INPUT_DIGESTS, current_record
+from torghut_assets.resources.lineage import (
+    INPUT_DIGESTS,
+    LEDGER_SEQUENCE,
+    STATEMENT_DIGEST,
+    current_record,
+    input_digests,
+)
+from torghut_assets.resources.statement_desk import Making, StatementDesk
 
 if TYPE_CHECKING:
     from dagster._core.execution.context.system import StepExecutionContext
@@ -33,6 +42,8 @@ class RecordIO(dg.IOManager):
         Asset name to the command that makes it, with `{candidate}`, `{snapshot}` filled in.
     guard : callable
         Called with instance, asset and partition; raises if the asset may not be made now.
+    statements : StatementDesk
+        Signs that a record was made.
     """
 
     def __init__(
@@ -41,16 +52,18 @@ class RecordIO(dg.IOManager):
         record_types: Mapping[str, type[Record]],
         makers: Mapping[str, str],
         guard: Callable[[dg.DagsterInstance, str, str | None], None],
+        statements: StatementDesk,
     ) -> None:
         self._store = store
         self._record_types = record_types
         self._makers = makers
         self._guard = guard
+        self._statements = statements
         self._guarded: tuple[str, str] | None = None
         self._read: dict[tuple[str, str], dict[str, str]] = {}
 
     def handle_output(self, context: dg.OutputContext, obj: Record) -> None:
-        """Store `obj`; refuse a record that is about another partition."""
+        """Store `obj`, then state it; refuse a record that is about another partition."""
         partition = str(context.asset_partition_key) if context.has_asset_partitions else None
         if obj.subject != partition:
             raise EvidenceContradictionError(
@@ -60,8 +73,27 @@ class RecordIO(dg.IOManager):
             )
         self._ask_guard(context.step_context)
         digest = self._store.put(obj.canonical_bytes())
-        context.add_output_metadata({"record_digest": digest, "record_kind": obj.record_kind})
-        if read := self._read.pop((context.run_id, context.step_key), None):
+        read = self._read.pop((context.run_id, context.step_key), {})
+        inputs = read or input_digests(context.output_metadata)
+        entry = self._statements.state(
+            obj,
+            Making(
+                asset=context.asset_key.to_user_string(),
+                partition=partition,
+                inputs=inputs,
+                policies=settings_among(inputs, self._record_types),
+                run_id=context.run_id,
+            ),
+        )
+        context.add_output_metadata(
+            {
+                "record_digest": digest,
+                "record_kind": obj.record_kind,
+                STATEMENT_DIGEST: entry.statement_digest,
+                LEDGER_SEQUENCE: entry.sequence,
+            }
+        )
+        if read:
             context.add_output_metadata({INPUT_DIGESTS: dg.MetadataValue.json(read)})
 
     def load_input(self, context: dg.InputContext) -> Record:
@@ -101,3 +133,14 @@ class RecordIO(dg.IOManager):
             universe=universe,
             as_of=as_of,
         )
+
+
+def settings_among(
+    inputs: Mapping[str, str], record_types: Mapping[str, type[Record]]
+) -> dict[str, str]:
+    """Return those of some inputs that are settings, by asset."""
+    return {
+        name: digest
+        for name, digest in inputs.items()
+        if name in record_types and KIND_OF_RECORD.get(record_types[name].record_kind) == POLICY
+    }

@@ -48,7 +48,8 @@ from torghut_assets.resources.home import Home
 from torghut_assets.resources.kill_switch import KillSwitch
 from torghut_assets.resources.ledger import Ledger
 from torghut_assets.resources.lineage import current_record
-from torghut_assets.resources.receipt_book import ReceiptBook
+from torghut_assets.resources.receipt_book import Plan, ReceiptBook
+from torghut_assets.resources.statement_desk import StatementDesk
 from torghut_assets.resources.strategy_plugins import load_strategy
 
 Dimension = Literal["none", "candidate", "snapshot", "evaluation", "session"]
@@ -169,6 +170,7 @@ class StageDesk:
         self._held = held
         self.book = ReceiptBook(home)
         self.ledger = Ledger(home)
+        self.statements = StatementDesk(home, self.ledger)
 
     @cached_property
     def pipeline(self) -> PipelineConfig:
@@ -331,8 +333,7 @@ class StageDesk:
             )
             return what_to_append(self.pipeline, self.of(candidate_id, receipts), planned)
 
-        self._home.store.put(self.pipeline.canonical_bytes())
-        return self.book.append(plan)
+        return self._append(plan)
 
     def settle_session(
         self, instance: dg.DagsterInstance, candidate_id: str, session: str
@@ -356,8 +357,18 @@ class StageDesk:
                 lambda stage: decide(self.pipeline, stage, evidence, code_digest("domain")),
             )
 
+        return self._append(plan)
+
+    def _append(self, plan: Plan) -> tuple[StageReceipt, ...]:
+        """Write receipts, and the statement that names them.
+
+        Receipts of a process that was killed between both are named by the next one, here or
+        with the next record, or by `torghut audit reconcile --heal`.
+        """
         self._home.store.put(self.pipeline.canonical_bytes())
-        return self.book.append(plan)
+        appended = self.book.append(plan)
+        self.statements.catch_up()
+        return appended
 
     def of(
         self, candidate_id: str, receipts: tuple[StageReceipt, ...] | None = None

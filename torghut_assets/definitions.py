@@ -136,6 +136,7 @@ def stage_desk(home: Home) -> StageDesk:
 def build_definitions(home: Home) -> dg.Definitions:
     """Assemble the code location for one home."""
     sessions = SessionDesk(home)
+    stages = stage_desk(home)
     return dg.Definitions(
         assets=[
             *policy_assets(home),
@@ -218,7 +219,8 @@ def build_definitions(home: Home) -> dg.Definitions:
                 home.store,
                 {name: made.record_type for name, made in HELD.items()},
                 {name: made.command for name, made in HELD.items()},
-                stage_desk(home).guard,
+                stages.guard,
+                stages.statements,
             ),
         },
     )

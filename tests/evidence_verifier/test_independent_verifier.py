@@ -7,6 +7,7 @@ import random
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,12 @@ def written(tmp_path_factory):
         record_kind_made="backtest-metrics",
         inputs={"übung": A},
         code_digest=A,
+        record_version_made=1,
+        policies={},
+        run_id=None,
+        actor="somebody",
         verdict=None,
+        late=False,
     )
     desk.ledger.append("backtest", {"record": A}, record)
     desk.ledger.append("gate-report", {"record": A}, record, role="gate")
@@ -60,6 +66,7 @@ def written(tmp_path_factory):
     desk.approve(decision, "Bob Example", SECRET, 8)
     desk.revoke("Bob Example", "left the company", "Alice Example", SECRET)
     desk.ledger.append("kill", {"record": A}, record)
+    desk.ledger.close()
     return home
 
 
@@ -72,7 +79,7 @@ def copied(written, home):
     ):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source.read_bytes())
-    with sqlite3.connect(home.ledger_path) as database:
+    with closing(sqlite3.connect(home.ledger_path)) as database, database:
         for name in ("entries_delete", "entries_update", "heads_delete", "heads_update"):
             database.execute(f"drop trigger {name}")
     return home
@@ -87,7 +94,8 @@ def independently(home):
 
 def by_the_project(home):
     try:
-        prefix = Ledger(home).checked()
+        with closing(Ledger(home)) as ledger:
+            prefix = ledger.checked()
     except EvidenceError:
         return None
     return prefix.size, prefix.root().hex()
@@ -161,17 +169,19 @@ def test_both_detect_every_random_edit_of_an_entry(copied):
     assert expected is not None
     for attempt in range(MUTATIONS):
         table, key = choice.choice([("entries", "sequence")] * 3 + [("heads", "tree_size")])
+        for old in path.parent.glob(f"{path.name}*"):  # also what a reader left beside it
+            old.unlink()
         path.write_bytes(whole)
-        with sqlite3.connect(path) as database:
+        with closing(sqlite3.connect(path)) as database, database:
             database.execute("pragma foreign_keys = off")
             edit_row(database, choice, table=table, key=key)
         assert independently(copied) is None, f"edit {attempt} of {table}, seed {SEED}"
-        with pytest.raises(EvidenceError):
-            Ledger(copied).verify()
+        with closing(Ledger(copied)) as ledger, pytest.raises(EvidenceError):
+            ledger.verify()
 
 
 def test_both_detect_a_ledger_that_was_cut_off(copied):
-    with sqlite3.connect(copied.ledger_path) as database:
+    with closing(sqlite3.connect(copied.ledger_path)) as database, database:
         database.execute("delete from heads where tree_size > 5")
         database.execute("delete from entries where sequence > 5")
     assert independently(copied) is None

@@ -27,6 +27,8 @@ OF_A_SESSION = {
     "paper_tca",
     "paper_gate_report",
     "drift_report",
+    "ramp_stage_1",
+    "ramp_stage_2_plus",
     "rollback_plan",
     "rollback_receipt",
     "incident_report",
@@ -80,6 +82,14 @@ def test_an_incident_rests_on_everything_that_led_to_it(graph):
         "ramp_stage_1",
         "ramp_stage_2_plus",
     }
+
+
+def test_the_ramp_rests_on_paper_evidence_and_each_stage_on_the_one_before(graph):
+    """It reaches no broker (below), and nothing is made from it: a manifest is where it ends."""
+    assert above(graph, "ramp_stage_1") >= {"paper_gate_report", "gate_report", "ramp_policy"}
+    assert "ramp_stage_1" in above(graph, "ramp_stage_2_plus")
+    below = {name for name in ASSETS if above(graph, name) & {"ramp_stage_1", "ramp_stage_2_plus"}}
+    assert below == {"ramp_stage_2_plus"}
 
 
 def test_orders_rest_on_their_intents_alone(graph):

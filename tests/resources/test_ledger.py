@@ -4,6 +4,7 @@ import datetime as dt
 import multiprocessing
 import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -42,7 +43,12 @@ def made(n=0):
         record_kind_made="backtest-metrics",
         inputs={},
         code_digest=A,
+        record_version_made=1,
+        policies={},
+        run_id=None,
+        actor="somebody",
         verdict=None,
+        late=False,
     )
 
 
@@ -60,6 +66,7 @@ def ledger(home, clock):
 def written(ledger):
     for n in range(3):
         ledger.append("backtest", {"record": A}, made(n))
+    ledger.close()
     return ledger
 
 
@@ -70,7 +77,7 @@ def refused(call, *arguments):
 
 
 def without_guards(home, statement, *arguments):
-    with sqlite3.connect(home.ledger_path) as database:
+    with closing(sqlite3.connect(home.ledger_path)) as database, database:
         for (name,) in database.execute(
             "select name from sqlite_master where type = 'trigger'"
         ).fetchall():
@@ -213,9 +220,11 @@ def test_missing_guards_are_noticed_by_verify(home, written):
 def test_a_ledger_that_is_gone_or_older_contradicts_its_anchor(home, written, tmp_path):
     copy = home.ledger_path.read_bytes()
     written.append("backtest", {"record": A}, made(9))
+    written.close()
     home.ledger_path.write_bytes(copy)
     assert refused(Ledger(home).entries) is Fault.TRUNCATED
     assert refused(written.entries) is Fault.TRUNCATED, "also in the process that wrote it"
+    written.close()
     home.ledger_path.unlink()
     assert refused(Ledger(home).append, "backtest", {"record": A}, made()) is Fault.TRUNCATED
 
@@ -340,8 +349,11 @@ class ListStorage:
     def __exit__(self, *error):
         return None
 
-    def rows_after(self, sequence):
-        return self.rows[sequence:]
+    def rows_after(self, sequence, through=None):
+        return self.rows[sequence:through]
+
+    def close(self):
+        pass
 
     def last_row(self):
         return (self.rows[-1].sequence, self.rows[-1].leaf_hash) if self.rows else None
@@ -358,6 +370,9 @@ class ListStorage:
 
     def anchor(self):
         return self.head_of.get(len(self.rows))
+
+    def keep_anchor(self, head):
+        pass
 
     def guards_intact(self):
         return True

@@ -74,7 +74,7 @@ def test_a_rollback_is_rehearsed_for_real_tells_nobody_and_leaves_nothing(
     drifts = rehearsed_trading.DRIFTS
     for line in (
         r"setting  drift_policy: degrade: 0.03 fail: 0.04 \(instead of degrade: 0.03 fail: 0.07\)",
-        r"ran      session 2022-01-20 .* drift (pass|not_yet)",
+        r"ran      session 2022-01-20 .* drift (pass|not_yet|degrade)",
         r"ran      session 2022-01-21 .* drift fail",
         r"decided  shadow_paper_deployment: fail -> rollback_incident .*",
         r"decided  rollback_incident: pass -> research_intake .*",
@@ -108,15 +108,19 @@ def test_paper_refuses_what_it_must_and_is_held_for_more_evidence(path):
         r"refused  orders in restricted symbols: .*check risk_guardrails did not pass.*",
         r"refused  paper_orders past a guardrail that blocks: .*risk_guardrails_passed.*",
         r"refused  2022-01-06 before 2022-01-05: .*Sessions are traded in order.*",
-        r"ran      session 2022-01-05 .* gate inconclusive +drift (pass|not_yet)",
+        r"ran      session 2022-01-05 .* gate inconclusive +drift (pass|not_yet|degrade)",
         r"decided  shadow_paper_deployment: inconclusive -> shadow_paper_deployment .*",
+        r"refused  ramp_stage_1 after three sessions: .* requires no_drift_and_no_breach, .*",
+        r"refused  ramp_stage_2_plus after three sessions: .*",
+        rf"valid    live_ramp_stage_1 of {PASSING} in 2022-01-05: inconclusive",
         r"same     2022-01-05 again: \d+ receipts and \d+ orders, as before",
         rf"stands   {PASSING}: shadow_paper_deployment after inconclusive",
     ):
         assert re.search(rf"^{line}$", text, re.MULTILINE), f"no line {line} in\n{text}"
     assert OrderJournal(path.home).ledger().orders
     assert Validated(PAPER, PASSING, Outcome.INCONCLUSIVE) in path.validated
-    assert ("continuous_monitoring", PASSING) in {(v.stage, v.candidate) for v in path.validated}
+    judged = {v.stage for v in path.validated if v.candidate == PASSING}
+    assert judged >= {"live_ramp_stage_1", "live_ramp_stage_2_plus", "continuous_monitoring"}
 
 
 def test_a_refusal_and_a_pass_end_where_they_must(path):
@@ -214,7 +218,7 @@ def test_a_setting_that_says_something_else_cannot_be_changed(path):
 
 def test_a_path_through_a_stage_that_is_not_active_is_refused(home):
     text = home.config_path("pipeline").read_text()
-    for name in (PAPER, "continuous_monitoring"):
+    for name in (PAPER, "live_ramp_stage_1", "live_ramp_stage_2_plus", "continuous_monitoring"):
         head, stage, rest = text.partition(f"\n  {name}:\n")
         text = f"{head}{stage}{rest.replace('active: true', 'active: false', 1)}"
     off = text.encode()

@@ -79,8 +79,15 @@ def test_settling_again_adds_nothing_and_another_policy_supersedes(settled):
 
 def test_no_stage_that_is_not_active_is_entered(settled):
     _, instance, desk = settled
+    stages = tuple(
+        stage.model_copy(update={"active": stage.name != NOT_ACTIVE})
+        for stage in desk.pipeline.stages
+    )
+    desk.__dict__["pipeline"] = desk.pipeline.model_copy(update={"stages": stages})
     with pytest.raises(StageRefusedError, match="not active"):
         desk.settle(instance, PASSING, SNAPSHOT, NOT_ACTIVE)
+    with pytest.raises(StageRefusedError, match="not active"):
+        desk.guard(instance, "ramp_stage_1", f"{PASSING}|2022-01-03")
     with pytest.raises(StageRefusedError, match="not active"):
         desk.examine(instance, NOT_ACTIVE, Subject(PASSING, SNAPSHOT))
 
@@ -95,7 +102,7 @@ def test_a_stage_about_sessions_is_judged_only_on_a_session(settled):
     assert {f.outcome for f in sides["guards.paper_orders"]} == {Outcome.MISSING}
 
 
-@pytest.mark.parametrize("asset", ["order_intents", "paper_orders", "drift_report"])
+@pytest.mark.parametrize("asset", ["order_intents", "paper_orders", "ramp_stage_1"])
 def test_nothing_of_a_session_is_made_before_a_deployment(settled, asset):
     _, instance, desk = settled
     with pytest.raises((StageRefusedError, EvidenceError)):

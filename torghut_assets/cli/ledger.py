@@ -50,6 +50,21 @@ def verify(anchors: tuple[Path, ...], as_json: bool) -> None:
 
 
 @ledger.command()
+def join() -> None:
+    """Begin to use a team's ledger from this home: check all of it, and keep its head.
+
+    TORGHUT_LEDGER_URL names the database. Compare the root that is printed with the one that
+    somebody else sees: from now on this home refuses any ledger that does not continue it.
+
+    Exit status: 0 joined, 3 the ledger is not whole, 4 it is empty or this home has an anchor.
+    """
+    from torghut_assets.resources.ledger import Ledger
+
+    prefix = Ledger(Home.from_environment()).join()
+    click.echo(f"{prefix.size}  {prefix.root().hex()}")
+
+
+@ledger.command()
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

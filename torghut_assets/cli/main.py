@@ -12,6 +12,7 @@ from torghut_assets.version import __version__
 
 _COMMANDS: Final = {
     "approve": "torghut_assets.cli.approve:approve",
+    "audit": "torghut_assets.cli.audit:audit",
     "keys": "torghut_assets.cli.keys:keys",
     "ledger": "torghut_assets.cli.ledger:ledger",
     "advise": "torghut_assets.cli.advise:advise",

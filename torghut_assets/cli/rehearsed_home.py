@@ -7,6 +7,7 @@ end the rehearsal with an error.
 
 from collections.abc import Callable
 from importlib.resources import files
+from textwrap import shorten
 from typing import Final, NamedTuple
 
 import dagster as dg
@@ -25,6 +26,7 @@ from torghut_assets.resources.new_files import write_new
 from torghut_assets.resources.stage_desk import Subject
 
 SNAPSHOT: Final = "us-megacaps@2021-12-31"
+_WIDEST: Final = 260
 _STEPS: Final = (
     ("settings", "gate_policy"),
     ("candidate", "strategy_build"),
@@ -118,7 +120,7 @@ class RehearsedHome:
         try:
             attempt()
         except (StageRefusedError, EvidenceError) as error:
-            self.say(f"refused  {what}: {error}")
+            self.say(f"refused  {what}: {shorten(str(error), _WIDEST, placeholder=' …')}")
             return str(error)
         raise RehearsalFailedError(f"{what}: was not refused")
 

@@ -30,6 +30,10 @@ PASSES: Final = "tsmom-megacaps-v1"
 DRIFTS: Final = "slow-trend-megacaps-v1"
 _PAPER: Final = "shadow_paper_deployment"
 _MONITORING: Final = "continuous_monitoring"
+_RAMP: Final = {
+    "ramp_stage_1": "live_ramp_stage_1",
+    "ramp_stage_2_plus": "live_ramp_stage_2_plus",
+}
 _DAYS: Final = ("2022-01-03", "2022-01-04", "2022-01-05")
 _DECLINE: Final = ("2022-01-20", "2022-01-21")
 _ALL_RESTRICTED: Final = (
@@ -61,6 +65,7 @@ def paper(path: RehearsedHome) -> None:
         raise RehearsalFailedError(f"{_DAYS[-1]} was traded again: {noted}, then {_noted(path)}")
     path.say(f"same     {_DAYS[-1]} again: {noted[0]} receipts and {noted[1]} orders, as before")
     path.validate_stages()
+    _no_capital_on_three_sessions(path)
     if _monitored(path, PASSES, _DAYS[-1]) is Outcome.FAIL:
         raise RehearsalFailedError("the monitor fails a candidate that its receipts keep trading")
 
@@ -118,6 +123,21 @@ def _no_session_is_left_out(path: RehearsedHome) -> None:
     )
 
 
+def _no_capital_on_three_sessions(path: RehearsedHome) -> None:
+    """Neither stage of the ramp is entered, and its validator finds nothing that passes."""
+    partition = f"{PASSES}|{_DAYS[-1]}"
+    for asset, stage in _RAMP.items():
+        if not path.desk.pipeline.stage(stage).active:
+            continue
+        path.must_refuse(
+            f"{asset} after three sessions",
+            lambda asset=asset: path.desk.guard(path.instance, asset, partition),
+        )
+        found = _judged(path, stage, PASSES, _DAYS[-1])
+        if found in {Outcome.PASS, Outcome.FAIL}:
+            raise RehearsalFailedError(f"{stage}: {found.value} on three sessions of paper trading")
+
+
 def _trade(path: RehearsedHome, candidate: str, day: str) -> bool:
     """Trade a session, say what it came to, and return whether the candidate was taken out."""
     known = len(path.desk.book.receipts())
@@ -134,8 +154,13 @@ def _noted(path: RehearsedHome) -> tuple[int, int]:
 
 def _monitored(path: RehearsedHome, candidate: str, day: str) -> Outcome:
     """Return what the stage that watches finds on a session's records."""
-    found = path.examine(_MONITORING, Subject(candidate, None, day))
-    path.say(f"valid    {_MONITORING} of {candidate} in {day}: {found.value}")
+    return _judged(path, _MONITORING, candidate, day)
+
+
+def _judged(path: RehearsedHome, stage: str, candidate: str, day: str) -> Outcome:
+    """Ask the validator of a stage that no receipt leads to about a session's records."""
+    found = path.examine(stage, Subject(candidate, None, day))
+    path.say(f"valid    {stage} of {candidate} in {day}: {found.value}")
     return found
 
 

@@ -96,7 +96,12 @@ def record_made(**changes):
         "record_kind_made": "backtest-metrics",
         "inputs": {"candidate_spec": B},
         "code_digest": C,
+        "record_version_made": 1,
+        "policies": {},
+        "run_id": None,
+        "actor": "somebody",
         "verdict": None,
+        "late": False,
     }
     return RecordMade(**{**data, **changes})
 

@@ -4,14 +4,17 @@ A leaf of the tree is the canonical JSON of `{"envelope":…,"recorded_at":…,"
 position and time are under the tree's root, and the root is under the runner's signature.
 """
 
+import base64
 import datetime as dt
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from pydantic import Field, ValidationError
 
-from torghut_assets.domain.digests import canonical_json
+from torghut_assets.domain.digests import canonical_json, sha256_hex
 from torghut_assets.domain.evidence.dsse import (
     TREE_HEAD,
     Envelope,
@@ -22,7 +25,13 @@ from torghut_assets.domain.evidence.dsse import (
 from torghut_assets.domain.evidence.faults import EvidenceRefusedError, Fault
 from torghut_assets.domain.evidence.ledger_tree import leaf_hash
 from torghut_assets.domain.evidence.moments import UtcSecond, moment_text
-from torghut_assets.domain.evidence.statement import Statement, read_statement
+from torghut_assets.domain.evidence.statement import (
+    MAY_SIGN,
+    PREDICATE_PREFIX,
+    PREDICATE_SUFFIX,
+    Statement,
+    read_statement,
+)
 from torghut_assets.domain.evidence.strict_json import parse_canonical
 from torghut_assets.domain.records import Digest, Part, Record, first_problem
 
@@ -82,6 +91,86 @@ class LedgerEntry:
     def row(self) -> LedgerRow:
         """The entry as it is stored."""
         return LedgerRow(self.sequence, self.leaf.hex(), self.payload)
+
+    @property
+    def statement_digest(self) -> str:
+        """SHA-256 of the statement as it was signed: what an index names."""
+        return sha256_hex(self.envelope.payload_bytes)
+
+
+_OPENING: Final = b'{"envelope":{"payload":"'
+_TYPE: Final = b'"predicateType":"' + PREDICATE_PREFIX.encode()
+_SUBJECT: Final = PREDICATE_SUFFIX.encode() + b'","subject":'
+_TIME: Final = b',"recorded_at":"'
+
+
+class HeldEntry(LedgerEntry):
+    """An entry under a signed root, whose content is checked when it is looked at.
+
+    Kind, subjects and time are read from the bytes at their places: they serve to find an
+    entry. What was said, and by whom, goes through `check`, so that nothing is handed out whose
+    form, signatures and roles were not looked at.
+    """
+
+    def __init__(self, row: LedgerRow, check: Callable[[LedgerRow], LedgerEntry]) -> None:
+        self.__dict__.update(sequence=row.sequence, payload=row.payload, _row=row, _check=check)
+
+    @cached_property
+    def whole(self) -> LedgerEntry:
+        """The entry, checked."""
+        row: LedgerRow = self.__dict__["_row"]
+        check: Callable[[LedgerRow], LedgerEntry] = self.__dict__["_check"]
+        return check(row)
+
+    @cached_property
+    def kind(self) -> str:
+        """Kind of the statement."""
+        kind, _ = self._end_of_statement
+        return kind
+
+    @cached_property
+    def subjects(self) -> dict[str, str]:
+        """What the statement is about: SHA-256 by name."""
+        _, subjects = self._end_of_statement
+        return subjects
+
+    @cached_property
+    def _end_of_statement(self) -> tuple[str, dict[str, str]]:
+        """Kind and subjects: the canonical form writes them last, after the predicate."""
+        try:
+            end = self.payload.index(b'"', len(_OPENING))
+            text = base64.b64decode(self.payload[len(_OPENING) : end], validate=True)
+            begin = text.rindex(_TYPE) + len(_TYPE)
+            end = text.index(_SUBJECT, begin)
+            kind = text[begin:end].decode("ascii")
+            listed = json.loads(text[end + len(_SUBJECT) : -1])
+            subjects = {str(one["name"]): str(one["digest"]["sha256"]) for one in listed}
+        except (ValueError, KeyError, TypeError):
+            return self.whole.kind, self.whole.subjects
+        if kind not in MAY_SIGN or not self.payload.startswith(_OPENING):
+            return self.whole.kind, self.whole.subjects
+        return kind, subjects
+
+    @cached_property
+    def recorded_at(self) -> dt.datetime:
+        """When it was recorded."""
+        begin = self.payload.rfind(_TIME) + len(_TIME)
+        try:
+            return dt.datetime.strptime(
+                self.payload[begin : begin + 20].decode("ascii"), "%Y-%m-%dT%H:%M:%SZ"
+            ).replace(tzinfo=dt.UTC)
+        except ValueError:
+            return self.whole.recorded_at
+
+    @cached_property
+    def envelope(self) -> Envelope:
+        """The signed statement, its signatures checked."""
+        return self.whole.envelope
+
+    @cached_property
+    def statement(self) -> Statement:
+        """What was said, its signatures checked."""
+        return self.whole.statement
 
 
 def read_ledger_row(row: LedgerRow, *, location: str) -> LedgerEntry:

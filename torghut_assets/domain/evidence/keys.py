@@ -131,6 +131,29 @@ class KeyRing:
         if entry.kind == "key-revocation":
             self._revoke(entry, location)
 
+    def require_said(self, entry: LedgerEntry, *, location: str) -> None:
+        """Check the signatures and roles of an entry that lies in the ring's past.
+
+        Keys count as of that entry: one that was revoked later could sign it.
+
+        Raises
+        ------
+        EvidenceRefusedError
+            If a signature is bad, or its key could not say this there.
+        """
+        for key in self.signers(entry.envelope, location=location):
+            if key.registered_in >= entry.sequence:
+                raise EvidenceRefusedError(
+                    Fault.KEY_YOUNGER_THAN_SIGNATURE, location=location, detail="registered after"
+                )
+            if key.revoked_in is not None and key.revoked_in < entry.sequence:
+                raise EvidenceRefusedError(
+                    Fault.KEY_REVOKED,
+                    location=location,
+                    detail=f"key {key.key_id[:16]} was revoked in entry {key.revoked_in}",
+                )
+            require_role(key, entry.kind, location=location)
+
     def require_runner(self, envelope: Envelope, *, location: str) -> None:
         """Check that an envelope, e.g. a tree head, is signed by one known runner key.
 

@@ -2,12 +2,18 @@
 
 `LedgerPrefix` grows row by row and raises at the first fault, which is thereby named with
 its place. A prefix that was built once can go on with the rows that came since.
+
+`hold` takes in rows at the price of a hash each: whoever signed the tree head over them had
+checked them, and its signature and root are checked here. Their content is checked as soon as
+it is looked at.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from torghut_assets.domain.evidence.entries import (
+    HeldEntry,
     LedgerEntry,
     LedgerRow,
     TreeHead,
@@ -16,7 +22,10 @@ from torghut_assets.domain.evidence.entries import (
 )
 from torghut_assets.domain.evidence.faults import EvidenceRefusedError, Fault
 from torghut_assets.domain.evidence.keys import KeyRing
-from torghut_assets.domain.evidence.ledger_tree import EMPTY_ROOT, Frontier
+from torghut_assets.domain.evidence.ledger_tree import EMPTY_ROOT, Frontier, leaf_hash, root_of
+
+MAX_FIRST_ENTRIES: Final = 100
+"""Most entries that one append may have written before there was an anchor."""
 
 
 class LedgerPrefix:
@@ -28,7 +37,7 @@ class LedgerPrefix:
         self.entries: list[LedgerEntry] = []
         self.leaves: list[bytes] = []
         self._frontier = Frontier()
-        self._roots = [EMPTY_ROOT]
+        self._roots = {0: EMPTY_ROOT}
 
     @property
     def size(self) -> int:
@@ -42,7 +51,67 @@ class LedgerPrefix:
 
     def root(self, size: int | None = None) -> bytes:
         """Root of the tree over the first `size` entries, of all if `None`."""
-        return self._roots[self.size if size is None else size]
+        wanted = self.size if size is None else size
+        if not 0 <= wanted <= self.size:
+            raise IndexError(f"root of {wanted} entries, there are {self.size}")
+        if wanted not in self._roots:
+            whole = wanted == self.size
+            self._roots[wanted] = self._frontier.root if whole else root_of(self.leaves[:wanted])
+        return self._roots[wanted]
+
+    def of_kind(self, kind: str) -> tuple[LedgerEntry, ...]:
+        """Return the entries of a kind, in order."""
+        return tuple(entry for entry in self.entries if entry.kind == kind)
+
+    def hold(self, rows: Sequence[LedgerRow], signed_head: bytes) -> None:
+        """Take in the rows under a signed tree head without looking into each.
+
+        Entries about keys are checked now, all others when they are looked at.
+
+        Parameters
+        ----------
+        rows : sequence of LedgerRow
+            The first rows of the ledger, as many as the head counts.
+        signed_head : bytes
+            The envelope, kept elsewhere than the rows.
+
+        Raises
+        ------
+        EvidenceRefusedError
+            If rows and head do not belong together. The prefix is of no use then.
+        """
+        for row in rows:
+            where = self._where(row.sequence)
+            leaf = leaf_hash(row.payload)
+            if row.sequence != self.size + 1 or leaf.hex() != row.leaf_hash:
+                raise EvidenceRefusedError(
+                    Fault.LEAF_ALTERED, location=where, detail="not the row that was written here"
+                )
+            entry: LedgerEntry = HeldEntry(row, self._checked_entry)
+            if entry.kind in ("key-registration", "key-revocation"):
+                entry = read_ledger_row(row, location=where)
+                self.ring.accept(entry, location=where)
+            self.entries.append(entry)
+            self.leaves.append(leaf)
+            self._frontier.add(leaf)
+        head = self.require_head(signed_head, what="anchor")
+        if head.tree_size != self.size:
+            raise EvidenceRefusedError(
+                Fault.HEAD_CONTRADICTS,
+                location=self.location,
+                detail=f"a head of {head.tree_size} entries over {self.size}",
+            )
+
+    def _checked_entry(self, row: LedgerRow) -> LedgerEntry:
+        """Return the entry in a row that is held, its form, place and signatures checked."""
+        where = self._where(row.sequence)
+        entry = read_ledger_row(row, location=where)
+        if entry.sequence != row.sequence:
+            raise EvidenceRefusedError(
+                Fault.MISPLACED, location=where, detail=f"was written as entry {entry.sequence}"
+            )
+        self.ring.require_said(entry, location=where)
+        return entry
 
     def read(self, row: LedgerRow) -> None:
         """Take in the next row.
@@ -84,7 +153,7 @@ class LedgerPrefix:
         self.entries.append(entry)
         self.leaves.append(leaf)
         self._frontier.add(leaf)
-        self._roots.append(self._frontier.root)
+        self._roots[self.size] = self._frontier.root
 
     def next_head(self, entry: LedgerEntry) -> TreeHead:
         """Return the unsigned tree head of the prefix, which ends with `entry`."""
@@ -146,12 +215,17 @@ class LedgerPrefix:
     def require_anchor(self, payload: bytes | None) -> None:
         """Check the tree head that was kept elsewhere.
 
+        An empty anchor has seen nothing: it is written before the first entry, and what a
+        process wrote that was killed then may stand beside it.
+
         Raises
         ------
         EvidenceRefusedError
             If there is none of a ledger with entries, or it contradicts them.
         """
-        if payload is None:
+        if payload == b"" and self.size <= MAX_FIRST_ENTRIES:
+            return
+        if not payload:
             if self.size:
                 raise EvidenceRefusedError(
                     Fault.ANCHOR_MISSING,

@@ -31,13 +31,18 @@ _RUNNER: Final[frozenset[Role]] = frozenset({"runner"})
 _PERSON: Final[frozenset[Role]] = frozenset({"person"})
 
 MAY_SIGN: Final[Mapping[str, frozenset[Role]]] = {
+    "policy": _RUNNER,
+    "candidate-spec": _RUNNER,
     "dataset-snapshot": _RUNNER,
     "trial-ticket": _RUNNER,
     "strategy-build": _RUNNER,
+    "target-weights": _RUNNER,
     "backtest": _RUNNER,
     "stress": _RUNNER,
     "overfit": _RUNNER,
+    "reproduction": _RUNNER,
     "gate-report": frozenset({"gate"}),
+    "research-feedback": _RUNNER,
     "receipt": frozenset({"runner", "gate"}),
     "approval": _PERSON,
     "deployment": _RUNNER,
@@ -45,6 +50,7 @@ MAY_SIGN: Final[Mapping[str, frozenset[Role]]] = {
     "tca": _RUNNER,
     "drift": frozenset({"runner", "gate"}),
     "ramp": frozenset({"runner", "gate"}),
+    "ramp-stage": _RUNNER,
     "kill": frozenset({"runner", "person"}),
     "incident": _RUNNER,
     "rollback": _RUNNER,
@@ -52,6 +58,7 @@ MAY_SIGN: Final[Mapping[str, frozenset[Role]]] = {
     "drill": _RUNNER,
     "runbook": _PERSON,
     "advisory": _RUNNER,
+    "audit-pack": _RUNNER,
     "key-registration": frozenset({"runner", "gate", "person"}),
     "key-revocation": _PERSON,
 }
@@ -74,9 +81,12 @@ class RecordForm(Part):
 
 
 class RecordMade(Record):
-    """Predicate of a statement that a record was made: by which code, from what.
+    """Predicate of a statement that a record was made: by which code, from what, by whom.
 
-    The subjects name the record itself; `inputs` everything that was read to make it.
+    The subjects are the record itself, named `record`, and the files that it names. `inputs`
+    is everything that was read to make it, `policies` the settings that it was judged by.
+    `late` says that the statement was written after the fact, because the one that belongs
+    before the event was missing: it proves that the bytes were there by then, not before.
     """
 
     record_kind = "record-made"
@@ -84,9 +94,14 @@ class RecordMade(Record):
     asset: str = Field(min_length=1, max_length=80)
     partition: str | None
     record_kind_made: str = Field(min_length=1, max_length=80)
+    record_version_made: int = Field(ge=1)
     inputs: dict[str, Digest]
+    policies: dict[str, Digest]
     code_digest: Digest
+    run_id: str | None = Field(max_length=80)
+    actor: str = Field(min_length=1, max_length=80)
     verdict: str | None
+    late: bool
 
 
 class Statement(Part):
