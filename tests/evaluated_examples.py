@@ -12,7 +12,7 @@ REFUSED_KEY = f"{REFUSED}|{SNAPSHOT}"
 NOT_IN_AN_EVALUATION = {
     *("paper_deployment", "order_intents", "paper_orders", "paper_fills", "paper_tca"),
     *("paper_gate_report", "drift_report", "rollback_plan", "rollback_receipt"),
-    "incident_report",
+    *("incident_report", "ramp_stage_1", "ramp_stage_2_plus"),
 }
 """Assets that trading makes; the evaluated home has none of them."""
 
