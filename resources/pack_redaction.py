@@ -55,7 +55,7 @@ def redact_pack(path: Path, groups: tuple[str, ...], out: Path) -> dict[str, lis
         raise BadInputError(
             location=str(path), found="no record with these fields", expected="at least one"
         )
-    manifest = json.loads(bytes(contents[MANIFEST]))["record"]  # type: ignore[arg-type]
+    manifest = json.loads(bytes(contents[MANIFEST]))["record"]
     contents[REDACTION] = canonical_json(
         {"candidate_id": manifest["candidate_id"], "groups": sorted(set(groups))}
     )

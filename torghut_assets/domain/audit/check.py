@@ -199,11 +199,9 @@ def _small(source: PackSource, name: str) -> bytes:
 def _require_sums(source: PackSource, digests: Mapping[str, str]) -> None:
     expected = sums_text({name: d for name, d in digests.items() if name != SUMS})
     if source.sizes[SUMS] != len(expected) or source.read(SUMS) != expected.encode("ascii"):
-        known = dict(
-            reversed(line.split("  ", 1))
-            for line in _small(source, SUMS).decode("ascii", "replace").splitlines()
-            if "  " in line
-        )
+        lines = _small(source, SUMS).decode("ascii", "replace").splitlines()
+        parts = [line.partition("  ") for line in lines]
+        known = {name: digest for digest, gap, name in parts if gap}
         other = [n for n, d in digests.items() if n != SUMS and known.get(n) != d]
         place = min(other) if other else SUMS
         raise PackFaultError(
@@ -348,18 +346,18 @@ def _require_redaction(source: PackSource, records: "PackRecords", found: PackFi
     """Refuse a note of a redaction that says anything but what was taken out."""
     data = parsed(_small(source, REDACTION), location=REDACTION)
     groups = data.get("groups") if isinstance(data, dict) else None
-    known = isinstance(groups, list) and set(map(str, groups)) <= FIELD_GROUPS.keys()
+    named = tuple(map(str, groups)) if isinstance(groups, list) else ()
     said = {"candidate_id": found.manifest.candidate_id, "groups": groups}
-    if not known or data != said or not found.redacted:
+    if not (named and set(named) <= FIELD_GROUPS.keys() and data == said and found.redacted):
         raise PackFaultError(
             PackFault.MALFORMED, location=REDACTION, detail="not the note of a redaction"
         )
     for digest, fields in found.redacted.items():
-        if not set(fields) <= fields_of_groups(records.kinds[digest], tuple(groups)):
+        if not set(fields) <= fields_of_groups(records.kinds[digest], named):
             raise PackFaultError(
                 PackFault.COMMITMENT_DIFFERS,
                 location=redacted_name(digest),
-                detail=f"{', '.join(fields)} are not of the groups {', '.join(groups)}",
+                detail=f"{', '.join(fields)} are not of the groups {', '.join(named)}",
             )
 
 
