@@ -199,9 +199,10 @@ def _small(source: PackSource, name: str) -> bytes:
 def _require_sums(source: PackSource, digests: Mapping[str, str]) -> None:
     expected = sums_text({name: d for name, d in digests.items() if name != SUMS})
     if source.sizes[SUMS] != len(expected) or source.read(SUMS) != expected.encode("ascii"):
-        lines = _small(source, SUMS).decode("ascii", "replace").splitlines()
-        parts = [line.partition("  ") for line in lines]
-        known = {name: digest for digest, gap, name in parts if gap}
+        known: dict[str, str] = {}
+        for line in _small(source, SUMS).decode("ascii", "replace").splitlines():
+            digest, _, name = line.partition("  ")
+            known[name] = digest
         other = [n for n, d in digests.items() if n != SUMS and known.get(n) != d]
         place = min(other) if other else SUMS
         raise PackFaultError(
@@ -345,19 +346,20 @@ class PackRecords:
 def _require_redaction(source: PackSource, records: "PackRecords", found: PackFindings) -> None:
     """Refuse a note of a redaction that says anything but what was taken out."""
     data = parsed(_small(source, REDACTION), location=REDACTION)
-    groups = data.get("groups") if isinstance(data, dict) else None
-    named = tuple(map(str, groups)) if isinstance(groups, list) else ()
+    listed = data.get("groups") if isinstance(data, dict) else None
+    groups = [str(group) for group in listed] if isinstance(listed, list) else []
+    known = bool(groups) and set(groups) <= FIELD_GROUPS.keys()
     said = {"candidate_id": found.manifest.candidate_id, "groups": groups}
-    if not (named and set(named) <= FIELD_GROUPS.keys() and data == said and found.redacted):
+    if not known or data != said or not found.redacted:
         raise PackFaultError(
             PackFault.MALFORMED, location=REDACTION, detail="not the note of a redaction"
         )
     for digest, fields in found.redacted.items():
-        if not set(fields) <= fields_of_groups(records.kinds[digest], named):
+        if not set(fields) <= fields_of_groups(records.kinds[digest], tuple(groups)):
             raise PackFaultError(
                 PackFault.COMMITMENT_DIFFERS,
                 location=redacted_name(digest),
-                detail=f"{', '.join(fields)} are not of the groups {', '.join(named)}",
+                detail=f"{', '.join(fields)} are not of the groups {', '.join(groups)}",
             )
 
 
