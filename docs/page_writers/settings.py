@@ -39,6 +39,12 @@ ENVIRONMENT: Final = (
         "receipts and of the ledger lie beside it.",
     ),
     Variable(
+        "TORGHUT_LEDGER_URL",
+        "the SQLite file in the home",
+        "Address of a team's ledger in PostgreSQL, with its credentials; never logged. See "
+        "[evidence](evidence.md).",
+    ),
+    Variable(
         "TORGHUT_KEY_PASSPHRASE",
         "–",
         "Passphrase of a person's key, for signing without a terminal; else there is a prompt. "

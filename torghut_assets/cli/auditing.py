@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class OpenedAudit(NamedTuple):
     """A home's index, up to date, and what reads histories with it."""
 
-    index: "AuditIndex"
+    known: "AuditIndex"
     reader: "AuditReader"
 
 
@@ -30,21 +30,22 @@ def audit_of(home: Home, *, rebuild: bool = False) -> Iterator[OpenedAudit]:
     EvidenceError
         If a register or the ledger contradicts itself.
     """
-    from torghut_assets.definitions import HELD, stage_desk
+    from torghut_assets.assets.keys import ASSETS
+    from torghut_assets.domain.stages.loader import load_pipeline
     from torghut_assets.resources.audit_index import AuditIndex
     from torghut_assets.resources.audit_reader import AuditReader
     from torghut_assets.resources.ledger import Ledger
 
     ledger = Ledger(home)
-    record_types = {name: made.record_type for name, made in HELD.items()}
+    record_types = {name: made.record_type for name, made in ASSETS.items()}
     stage_of_asset = {
         asset: stage.name
-        for stage in stage_desk(home).pipeline.stages
+        for stage in load_pipeline(home.config_path("pipeline").read_bytes()).stages
         for asset in (*stage.prepares, *stage.output_assets)
     }
     with (
         instance_of(home) as instance,
-        AuditIndex.opened(home, instance, ledger, tuple(HELD), rebuild=rebuild) as index,
+        AuditIndex.opened(home, instance, ledger, tuple(ASSETS), rebuild=rebuild) as index,
     ):
         yield OpenedAudit(index, AuditReader(home, index, ledger, record_types, stage_of_asset))
 

@@ -80,7 +80,7 @@ class RehearsedHome:
 
     def change_setting(self, name: str, old: bytes, new: bytes) -> bytes:
         """Replace one passage of a setting and say so; return the setting as it was."""
-        payload = self.home.config_path(name).read_bytes()
+        payload: bytes = self.home.config_path(name).read_bytes()
         if payload.count(old) != 1:
             raise RehearsalFailedError(f"{name}.yaml does not say {old.decode()!r} once")
         self.put_setting(name, payload.replace(old, new))

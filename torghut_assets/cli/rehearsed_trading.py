@@ -7,6 +7,7 @@ of a rehearsed incident: the webhook's address is taken out of the environment m
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from torghut_assets.cli.candidate import submit
@@ -131,7 +132,7 @@ def _no_capital_on_three_sessions(path: RehearsedHome) -> None:
             continue
         path.must_refuse(
             f"{asset} after three sessions",
-            lambda asset=asset: path.desk.guard(path.instance, asset, partition),
+            partial(path.desk.guard, path.instance, asset, partition),
         )
         found = _judged(path, stage, PASSES, _DAYS[-1])
         if found in {Outcome.PASS, Outcome.FAIL}:

@@ -1,6 +1,7 @@
 """The shipped control map names only what exists, and says what it does not know."""
 
 import json
+from pathlib import Path
 
 import click
 import pytest
@@ -14,6 +15,7 @@ from torghut_assets.domain.audit.controls import (
     parse_control_map,
     unknown_names,
 )
+from torghut_assets.domain.audit.controls_markdown import map_markdown
 from torghut_assets.domain.audit.controls_page import controls_page
 from torghut_assets.domain.errors import BadInputError
 from torghut_assets.domain.records import Record
@@ -117,3 +119,9 @@ def test_a_map_that_breaks_a_rule_is_refused_by_name(home, change, message):
     data["rules"][1]["requirements"][0] |= change
     with pytest.raises(BadInputError, match=message):
         parse_control_map(yaml.safe_dump(data).encode())
+
+
+def test_the_page_of_the_documentation_is_that_of_the_map(home):
+    page = Path(__file__).parents[3] / "docs" / "regulatory-map.md"
+    assert page.read_text() == map_markdown(parse_control_map(shipped(home)))
+    assert "no claim of compliance" in page.read_text()

@@ -229,13 +229,13 @@ def _input_differences(
         yield InputDifference("judging_code", "code", None, None, versions)
 
 
-def _fields(one: str | None, other: str | None, loaded: Loaded) -> list[FieldDifference]:
+def _fields(one: str | None, other: str | None, loaded: Loaded) -> tuple[FieldDifference, ...]:
     if one is None or other is None:
-        return []
+        return ()
     first, second = loaded(one), loaded(other)
     if first is None or second is None:
-        return []
-    return list(field_differences(first, second))
+        return ()
+    return tuple(field_differences(first, second))
 
 
 def _sources(

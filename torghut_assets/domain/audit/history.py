@@ -122,7 +122,7 @@ class History:
 
     @property
     def records_outside(self) -> tuple[MadeRecord, ...]:
-        """The current records that no stage makes: settings and advice."""
+        """The current records that no stage makes: settings."""
         return tuple(m for m in self.made if m.asset not in self.stage_of_asset)
 
     @property

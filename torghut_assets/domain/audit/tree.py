@@ -37,7 +37,7 @@ def history_tree(history: History) -> Branch:
             *((Branch(f"{history.title}, by {history.author}"),) if history.title else ()),
             _trials(history),
             *(_stage(history, stage) for stage in history.stages),
-            Branch(f"settings and advice: {len(settings)} records", settings),
+            Branch(f"settings: {len(settings)} records", settings),
             _approvals(history),
         ),
     )
