@@ -39,6 +39,13 @@ ENVIRONMENT: Final = (
         "receipts and of the ledger lie beside it.",
     ),
     Variable(
+        "TORGHUT_LEDGER_URL",
+        "–",
+        "A team's ledger in PostgreSQL, as libpq reads it: `postgresql://user:password@host/ledger`; "
+        "else the ledger is a file of the home. See [evidence](evidence.md#in-postgresql). Never an "
+        "argument, a message or a log line.",
+    ),
+    Variable(
         "TORGHUT_KEY_PASSPHRASE",
         "–",
         "Passphrase of a person's key, for signing without a terminal; else there is a prompt. "
