@@ -41,9 +41,9 @@ ENVIRONMENT: Final = (
     Variable(
         "TORGHUT_LEDGER_URL",
         "–",
-        "A team's ledger in PostgreSQL, as libpq reads it: `postgresql://user:password@host/ledger`; "
-        "else the ledger is a file of the home. See [evidence](evidence.md#in-postgresql). Never an "
-        "argument, a message or a log line.",
+        "A team's ledger in PostgreSQL, as libpq reads it: "
+        "`postgresql://user:password@host/ledger`; else the ledger is a file of the home. "
+        "See [evidence](evidence.md#in-postgresql). Never an argument, a message or a log line.",
     ),
     Variable(
         "TORGHUT_KEY_PASSPHRASE",
