@@ -157,8 +157,9 @@ class AuditReader:
 
     def decided(self, candidate: str, other: str) -> tuple[StageReceipt, ...]:
         """Return the receipts of a candidate on a snapshot, or in a session."""
-        key = "snapshot" if "@" in other else "session"
-        return self._receipts(Scope(candidate, **{key: other}))
+        if "@" in other:
+            return self._receipts(Scope(candidate, snapshot=other))
+        return self._receipts(Scope(candidate, session=other))
 
     def approvals(self, candidate: str) -> list[SeenApproval]:
         """Return the signed approvals about a candidate, and whether they count."""

@@ -50,12 +50,12 @@ def redact_pack(path: Path, groups: tuple[str, ...], out: Path) -> dict[str, lis
         contents: dict[str, Content] = {
             name: pack.read(name) for name in pack.sizes if name not in {SUMS, REPORT}
         }
+        manifest = json.loads(pack.read(MANIFEST))["record"]
         hidden = _replace_records(pack, groups, contents)
     if not hidden:
         raise BadInputError(
             location=str(path), found="no record with these fields", expected="at least one"
         )
-    manifest = json.loads(bytes(contents[MANIFEST]))["record"]  # type: ignore[arg-type]
     contents[REDACTION] = canonical_json(
         {"candidate_id": manifest["candidate_id"], "groups": sorted(set(groups))}
     )

@@ -40,10 +40,9 @@ ENVIRONMENT: Final = (
     ),
     Variable(
         "TORGHUT_LEDGER_URL",
-        "–",
-        "A team's ledger in PostgreSQL, as libpq reads it: "
-        "`postgresql://user:password@host/ledger`; else the ledger is a file of the home. "
-        "See [evidence](evidence.md#in-postgresql). Never an argument, a message or a log line.",
+        "the SQLite file in the home",
+        "Address of a team's ledger in PostgreSQL, with its credentials; never logged. See "
+        "[evidence](evidence.md#in-postgresql).",
     ),
     Variable(
         "TORGHUT_KEY_PASSPHRASE",

@@ -178,7 +178,7 @@ def test_every_file_named_in_code_spans_exists(page):
 @pytest.mark.parametrize(
     "wrong",
     [
-        "torghut audit verify",
+        "torghut audit everything",
         "torghut report x --snapshot y --html",
         "torghut demo again",
         "torghut run x --snapshot",

@@ -32,8 +32,6 @@ OF_A_SESSION = {
     "rollback_plan",
     "rollback_receipt",
     "incident_report",
-    "ramp_stage_1",
-    "ramp_stage_2_plus",
 }
 
 

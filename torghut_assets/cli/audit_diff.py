@@ -47,8 +47,8 @@ def diff(one: str, other: str, as_json: bool) -> None:
                     found=f"a {second.record_kind}",
                     expected=f"a {first.record_kind}, as A is",
                 )
-            plain_pair = (record.model_dump(mode="json") for record in records)
-            fields = list(field_differences(*plain_pair))
+            one_plain, other_plain = (record.model_dump(mode="json") for record in records)
+            fields = list(field_differences(one_plain, other_plain))
             if as_json:
                 click.echo(json.dumps({"kind": first.record_kind, "fields": plain_fields(fields)}))
             else:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class OpenedAudit(NamedTuple):
     """A home's index, up to date, and what reads histories with it."""
 
-    index: "AuditIndex"
+    known: "AuditIndex"
     reader: "AuditReader"
 
 

@@ -117,6 +117,21 @@ class Driver:
         deployed = self._desk.pipeline.stage(self.stands_at(candidate)).deployed
         return deployed or self.was_made("paper_fills", f"{candidate}|{session}")
 
+    def require_admitted(self, candidate: str) -> None:
+        """Refuse a candidate whose receipts do not say that it passed its gate and still may.
+
+        Raises
+        ------
+        StageRefusedError
+            If it does not stand at a stage that trades.
+        """
+        stage = self.stands_at(candidate)
+        if not self._desk.pipeline.stage(stage).deployed:
+            raise StageRefusedError(
+                f"{candidate}: stands at {stage}, which is not deployed. See "
+                f"`torghut stage status {candidate}`."
+            )
+
     def open_session(self, session: str) -> None:
         """Register a session, so that it can be traded."""
         self._instance.add_dynamic_partitions("session", [session])

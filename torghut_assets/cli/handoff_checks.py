@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from torghut_assets.cli.dag import graph_shape
-from torghut_assets.cli.rehearsal import Validated, rehearse
+from torghut_assets.cli.rehearsal import rehearse
+from torghut_assets.cli.rehearsed_home import Validated
 from torghut_assets.domain.digests import canonical_json
 from torghut_assets.domain.errors import TorghutError
 from torghut_assets.domain.handoff.agreement import completeness, disagreements

@@ -84,6 +84,7 @@ def deploy(candidate_id: str) -> None:
     with instance_of(home) as instance:
         driver = Driver(home, instance)
         driver.require_partition("candidate", candidate, "torghut candidate add FILE")
+        driver.require_admitted(candidate)
         driver.step("settings", None)
         driver.step("deployment", candidate)
         deployment = driver.require_record(PaperDeployment, "paper_deployment", candidate)

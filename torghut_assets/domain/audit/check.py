@@ -199,11 +199,10 @@ def _small(source: PackSource, name: str) -> bytes:
 def _require_sums(source: PackSource, digests: Mapping[str, str]) -> None:
     expected = sums_text({name: d for name, d in digests.items() if name != SUMS})
     if source.sizes[SUMS] != len(expected) or source.read(SUMS) != expected.encode("ascii"):
-        known = dict(
-            reversed(line.split("  ", 1))
-            for line in _small(source, SUMS).decode("ascii", "replace").splitlines()
-            if "  " in line
-        )
+        known: dict[str, str] = {}
+        for line in _small(source, SUMS).decode("ascii", "replace").splitlines():
+            digest, _, name = line.partition("  ")
+            known[name] = digest
         other = [n for n, d in digests.items() if n != SUMS and known.get(n) != d]
         place = min(other) if other else SUMS
         raise PackFaultError(
@@ -347,8 +346,9 @@ class PackRecords:
 def _require_redaction(source: PackSource, records: "PackRecords", found: PackFindings) -> None:
     """Refuse a note of a redaction that says anything but what was taken out."""
     data = parsed(_small(source, REDACTION), location=REDACTION)
-    groups = data.get("groups") if isinstance(data, dict) else None
-    known = isinstance(groups, list) and set(map(str, groups)) <= FIELD_GROUPS.keys()
+    listed = data.get("groups") if isinstance(data, dict) else None
+    groups = [str(group) for group in listed] if isinstance(listed, list) else []
+    known = bool(groups) and set(groups) <= FIELD_GROUPS.keys()
     said = {"candidate_id": found.manifest.candidate_id, "groups": groups}
     if not known or data != said or not found.redacted:
         raise PackFaultError(

@@ -20,7 +20,7 @@ def map_markdown(control_map: ControlMap) -> str:
         "Written from `torghut_assets/config/control_map.yaml`; a test proves that every record "
         "kind, check and command named here exists. `torghut audit controls` shows the same "
         "requirements with the number of records that a home holds and the newest of each kind, "
-        "or **NOT EVIDENCED**; the asset `control_evidence_map` keeps that as a record. "
+        "or **NOT EVIDENCED**. "
         "Nothing here sends a live order, so evidence is of paper trading.\n\n"
         + "\n".join(sections)
     )

@@ -224,15 +224,15 @@ def _luck(evidence: PageEvidence) -> str:
     if overfit is None:
         return "<p>Overfitting was not measured.</p>\n"
     limits = {
-        limit.measurement: limit.limit
+        limit.name: limit.limit
         for gate in (evidence.gate_report.gates if evidence.gate_report else ())
         for limit in gate.limits
     }
     named = (
-        ("probability of overfitting (PBO)", overfit.pbo, limits.get("pbo")),
-        ("deflated Sharpe ratio (DSR)", overfit.dsr, limits.get("dsr")),
-        ("probabilistic Sharpe ratio", overfit.psr, limits.get("psr")),
-        ("reality check p", overfit.reality_check_p, limits.get("reality_check_p")),
+        ("probability of overfitting (PBO)", overfit.pbo, limits.get("overfitting_probability")),
+        ("deflated Sharpe ratio (DSR)", overfit.dsr, limits.get("deflated_sharpe")),
+        ("probabilistic Sharpe ratio", overfit.psr, None),
+        ("reality check p", overfit.reality_check_p, None),
     )
     bars = [(label, value, limit) for label, value, limit in named if value is not None]
     near = overfit.sensitivity
@@ -360,9 +360,10 @@ def _table(
 
 def _word(verdict: str) -> str:
     """A verdict in words; colour is never the only sign."""
-    kind = {"pass": "pass", "PASS": "pass", "fail": "fail", "FAIL": "fail"}.get(verdict, "soft")
+    known = {"pass": "pass", "passed": "pass", "fail": "fail", "failed": "fail"}
+    kind = known.get(verdict.lower(), "soft")
     return f'<span class="{kind}">{escape(verdict)}</span>'
 
 
 def _number(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.4g}"
+    return "not measured" if value is None else f"{value + 0.0:.4g}"

@@ -23,7 +23,7 @@ from torghut_assets.domain.ramp.records import RAMP_GATE_IDS, RampGateId, RampGr
 from torghut_assets.domain.stages.evidence import Found, Outcome, StageEvidence, require_agreement
 from torghut_assets.domain.verdicts import Verdict
 
-_ASSETS = {FIRST_STAGE: "ramp_stage_1", SECOND_STAGE: "ramp_stage_2_plus"}
+_ASSETS: dict[str, str] = {FIRST_STAGE: "ramp_stage_1", SECOND_STAGE: "ramp_stage_2_plus"}
 _PAPER = "L0"
 _CENT = 0.01
 
