@@ -42,7 +42,7 @@ ENVIRONMENT: Final = (
         "TORGHUT_LEDGER_URL",
         "the SQLite file in the home",
         "Address of a team's ledger in PostgreSQL, with its credentials; never logged. See "
-        "[evidence](evidence.md).",
+        "[evidence](evidence.md#in-postgresql).",
     ),
     Variable(
         "TORGHUT_KEY_PASSPHRASE",
