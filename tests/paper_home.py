@@ -79,6 +79,7 @@ class PaperHome:
                     {n: m.record_type for n, m in keys.ASSETS.items()},
                     {n: m.command for n, m in keys.ASSETS.items()},
                     stage_desk(self.home).guard,
+                    stage_desk(self.home).statements,
                 ),
             },
         )

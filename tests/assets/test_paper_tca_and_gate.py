@@ -16,6 +16,7 @@ from torghut_assets.checks import paper_gates as gate_checks
 from torghut_assets.checks import tca as tca_checks
 from torghut_assets.cli.instance import instance_of
 from torghut_assets.cli.tca import tca as command
+from torghut_assets.definitions import stage_desk
 from torghut_assets.domain.errors import EvidenceError, TooFewObservationsError
 from torghut_assets.domain.gates.paper_policy import parse_paper_gate_policy
 from torghut_assets.domain.gates.paper_records import PaperGateReport
@@ -99,6 +100,7 @@ def world(tmp_path_factory):
             {name: made.record_type for name, made in ASSETS.items()},
             {name: made.command for name, made in ASSETS.items()},
             lambda *_: None,
+            stage_desk(home).statements,
         ),
     }
     with instance_of(home) as instance:

@@ -67,6 +67,8 @@ class Ground:
         head = Ledger(self.home).head()
         assert head is not None
         self.anchor = head[1]
+        with closing(sqlite3.connect(self.home.ledger_path)) as database:
+            database.execute("pragma wal_checkpoint(truncate)")  # one file holds it all
         self.ledger = self.home.ledger_path.read_bytes()
         self.index = root / "dagster/history/runs/index.db"
         self.edited = work / "edited.zip"
@@ -199,6 +201,8 @@ def edit_pack_forged(ground: Ground, choice: random.Random) -> None:
 def edit_ledger(ground: Ground, choice: random.Random) -> None:
     """Edit, delete, duplicate, move or swap rows of the ledger; leaf hashes are made anew."""
     path = ground.home.ledger_path
+    for beside in ("-wal", "-shm"):
+        path.with_name(path.name + beside).unlink(missing_ok=True)
     path.write_bytes(ground.ledger)
     with sqlite3.connect(path) as database:
         for name in ("entries_delete", "entries_update", "heads_delete", "heads_update"):

@@ -29,6 +29,7 @@ from torghut_assets.domain.candidates.grid import declared_parameters
 from torghut_assets.domain.candidates.parse import parse_candidate_spec
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.lineage import current_record, newest
+from torghut_assets.resources.stage_desk import Subject
 from torghut_assets.resources.strategy_plugins import load_strategy
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -88,8 +89,8 @@ def decide_again(home, instance):
         found[candidate] = [receipt.decision.model_dump(mode="json") for receipt in receipts]
         found[partition] = home.store.get(newest(instance, keys[0], partition).digest)
     desk = stage_desk(home)
-    requires, ensures = desk.examine(instance, "gate_policy_evaluation", PASSING, SNAPSHOT)
-    found["findings"] = [f.model_dump(mode="json") for f in (*requires, *ensures)]
+    sides = desk.examine(instance, "gate_policy_evaluation", Subject(PASSING, SNAPSHOT))
+    found["findings"] = [f.model_dump(mode="json") for side in sides.values() for f in side]
     return found
 
 
