@@ -15,8 +15,10 @@ INPUTS = {
     "threshold_config",
     "shadow_paper_deployment": "approved_candidate deployment_config risk_budgets "
     "paper_gate_limits expected_costs risk_limits regime_settings",
-    "live_ramp_stage_1": "paper_stability_evidence live_ramp_policy",
-    "live_ramp_stage_2_plus": "stage_1_evidence live_ramp_policy",
+    "live_ramp_stage_1": "approved_configuration paper_stability_evidence live_ramp_policy "
+    "paper_order_limits",
+    "live_ramp_stage_2_plus": "approved_configuration stage_1_evidence paper_stability_evidence "
+    "live_ramp_policy paper_order_limits",
     "continuous_monitoring": "deployed_notional approved_configuration intents "
     "live_performance transaction_costs drift_limits risk_limits",
     "rollback_incident": "incident_triggers paper_gate deployment prior_configuration "
@@ -31,7 +33,7 @@ OUTPUTS = {
     "shadow_paper_deployment": "deployment intents orders shadow_and_paper_performance "
     "transaction_cost_analysis paper_gate drift_diagnostics",
     "live_ramp_stage_1": "staged_notional_changes compliance_evidence",
-    "live_ramp_stage_2_plus": "staged_notional_changes",
+    "live_ramp_stage_2_plus": "staged_notional_changes compliance_evidence",
     "continuous_monitoring": "incident_triggers",
     "rollback_incident": "plan receipt incident",
 }
@@ -70,7 +72,7 @@ HOLDERS = {
         "continuous_monitoring",
     },
 }
-NOT_ACTIVE = {"live_ramp_stage_1", "live_ramp_stage_2_plus"}
+NOT_ACTIVE = set()
 FEEDS_BACK = {
     "gate_policy_evaluation": ("research_feedback",),
     "rollback_incident": ("incident_report",),

@@ -5,7 +5,9 @@ Everything is real but the verdicts of the sessions: store, ledger, keys, broker
 
 import http.server
 import os
+import sqlite3
 import threading
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
@@ -21,6 +23,7 @@ from torghut_assets.definitions import stage_desk
 from torghut_assets.domain.digests import sha256_hex
 from torghut_assets.domain.drift.policy import parse_drift_policy
 from torghut_assets.domain.drift.records import EvidenceRef, SessionRef
+from torghut_assets.domain.errors import EvidenceError
 from torghut_assets.domain.evidence.entries import LedgerEntry
 from torghut_assets.domain.gates import paper_records
 from torghut_assets.domain.gates.paper_policy import parse_paper_gate_policy
@@ -197,6 +200,16 @@ def drilled(home, deployment, tmp_path):
     return entries
 
 
+def edit_ledger(home):
+    """Change one byte of the newest statement, as somebody with the file could."""
+    with closing(sqlite3.connect(home.ledger_path)) as database, database:
+        database.execute("drop trigger entries_update")
+        database.execute(
+            "update entries set payload = cast(replace(payload, '2', '3') as blob) "
+            "where sequence = (select max(sequence) from entries)"
+        )
+
+
 def requested(done):
     return next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("request "))
 
@@ -238,10 +251,10 @@ def test_the_whole_way_to_the_canary(candidate, webhook, tmp_path):
     assert granted.returncode == 0, granted.stdout + granted.stderr
     assert "live_ramp_stage_1: L0 -> L1, 50000.00 USD" in granted.stdout
     assert "stands at live_ramp_stage_2_plus" in granted.stdout
-    size = Ledger(home).verify().size
+    assert len(Ledger(home).entries("ramp")) == 1
     again = torghut("ramp", "advance", PASSING, *STEP)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert Ledger(home).verify().size == size, "granted twice"
+    assert len(Ledger(home).entries("ramp")) == 1, "granted twice"
 
     file = tmp_path / "deploy" / "manifest.yaml"
     written = torghut("ramp", "manifest", PASSING, *STEP, "--out", str(file))
@@ -262,9 +275,9 @@ def test_the_whole_way_to_the_canary(candidate, webhook, tmp_path):
     evidence = desk.evidence(candidate.instance, Subject(PASSING, SNAPSHOT, STEP[1]))
     assert repeated.grant == grant
     assert judge("two_persons_approved", evidence).outcome is Outcome.PASS
-    home.ledger_path.write_bytes(os.urandom(4_096))
+    edit_ledger(home)
     evidence = desk.evidence(candidate.instance, Subject(PASSING, SNAPSHOT, STEP[1]))
-    with pytest.raises(Exception, match="ledger"):
+    with pytest.raises(EvidenceError, match="ledger"):
         judge("two_persons_approved", evidence)
 
 
@@ -316,7 +329,7 @@ def test_what_cannot_be_parsed_is_nothing_to_compare_with(candidate):
 
 def test_a_broken_ledger_and_a_broken_journal_stop_the_step(candidate):
     SigningDesk(candidate.home).new_key("person", "Alice Example", PASSPHRASE)
-    candidate.home.ledger_path.write_bytes(os.urandom(4_096))
+    edit_ledger(candidate.home)
     candidate.home.order_journal_path.write_bytes(os.urandom(4_096))
     _, gates, refusals = asked(candidate)
     assert ramp.limit_of(gates, "ledger_faults").reason.code == "LEDGER_BROKEN"

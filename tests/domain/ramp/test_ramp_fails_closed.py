@@ -19,7 +19,13 @@ from torghut_assets.domain.gates.paper_records import PaperGateReport
 from torghut_assets.domain.gates.records import GateReport
 from torghut_assets.domain.orders.limits import OrderLimits
 from torghut_assets.domain.orders.records import PaperDeployment
-from torghut_assets.domain.ramp import evaluate, measurements, soundness, stability
+from torghut_assets.domain.ramp import (
+    evaluate,
+    operations_readings,
+    soundness,
+    stability,
+    step_readings,
+)
 from torghut_assets.domain.ramp.approving import Approvals
 from torghut_assets.domain.ramp.evaluate import judge_readiness, ready
 from torghut_assets.domain.records import Record
@@ -89,7 +95,7 @@ def soundness_is_remembered():
     with pytest.MonkeyPatch.context() as patch:
         for model in large:
             patch.setattr(model, "digest", property(digest))
-        for module in (measurements, soundness, stability):
+        for module in (operations_readings, step_readings, soundness, stability):
             patch.setattr(module, "sound", quick)
         patch.setattr(evaluate, "sound_digest", lambda record, model: None)
         yield

@@ -7,21 +7,35 @@ the value of the policy that limits it; the source of that value is the source o
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from torghut_assets.domain.gates.evidence import Found, Problem, UnusableEvidenceError
-from torghut_assets.domain.gates.paper_records import PaperGateReport
+from torghut_assets.domain.gates.evidence import Found
 from torghut_assets.domain.gates.policy import Bound
-from torghut_assets.domain.gates.records import GateReport
-from torghut_assets.domain.orders.limits import OrderLimits
-from torghut_assets.domain.orders.records import PaperDeployment
-from torghut_assets.domain.ramp.drills import DrillKind, DrillReport, RunbookExecution, age_hours
 from torghut_assets.domain.ramp.evidence import RampCase
-from torghut_assets.domain.ramp.limit_card import card_faults
+from torghut_assets.domain.ramp.operations_readings import (
+    drill_age,
+    drill_problems,
+    journal_faults,
+    kill_orders,
+    kill_seconds,
+    ledger_faults,
+    runbooks_missing,
+)
 from torghut_assets.domain.ramp.policy import RampPolicy
-from torghut_assets.domain.ramp.records import RampGateId, RampReasonClass, RampRequest, RampUnit
-from torghut_assets.domain.ramp.request import level_now
-from torghut_assets.domain.ramp.soundness import require_known, sound, strings
-from torghut_assets.domain.ramp.stability import stability
-from torghut_assets.domain.verdicts import Verdict
+from torghut_assets.domain.ramp.records import RampGateId, RampReasonClass, RampUnit
+from torghut_assets.domain.ramp.step_readings import (
+    approving_persons,
+    burn_in,
+    card_wrong,
+    differences,
+    failing_reports,
+    gate_limits_failed,
+    increment,
+    live_enabled,
+    missing_reports,
+    paper_gate_open,
+    request_age,
+    sessions_on_level,
+    unresolved,
+)
 
 _AGE: Final = "drill_max_age_hours"
 _BY_DEFINITION: Final = "By definition: none is allowed."
@@ -43,182 +57,6 @@ class ReadinessMeasurement(NamedTuple):
 
 def _none(_case: RampCase, _policy: RampPolicy) -> float:
     return 0.0
-
-
-def _count(found: tuple[str, ...]) -> Found:
-    return Found(float(len(found)), found)
-
-
-def _newest(case: RampCase, kind: DrillKind) -> DrillReport:
-    """Return the newest drill of a kind; a rollback drill must be of this deployment."""
-    drills = case.evidence.operations.drills
-    require_known(drills, "the drills in the ledger")
-    found = [drill for drill in drills or () if getattr(drill, "drill", None) == kind]
-    if kind == "rollback":
-        deployment = sound(case.evidence.deployment, PaperDeployment, "deployment")
-        found = [
-            drill
-            for drill in found
-            if getattr(drill.rollback, "deployment_digest", None) == deployment.digest
-        ]
-    return sound(found[-1] if found else None, DrillReport, f"{kind} drill")
-
-
-def _age(kind: DrillKind) -> Callable[[RampCase, RampPolicy], Found]:
-    def read(case: RampCase, policy: RampPolicy) -> Found:  # noqa: ARG001
-        age = age_hours(_newest(case, kind).finished_at, case.evidence.now)
-        if age < 0:
-            raise UnusableEvidenceError(
-                Problem.WRONG_SIGN, f"the {kind} drill lies {-age:.1f} hours ahead"
-            )
-        return Found(age)
-
-    return read
-
-
-def _problems(kind: DrillKind) -> Callable[[RampCase, RampPolicy], Found]:
-    def read(case: RampCase, policy: RampPolicy) -> Found:  # noqa: ARG001
-        return _count(_newest(case, kind).problems)
-
-    return read
-
-
-def _kill_orders(case: RampCase, policy: RampPolicy) -> Found:  # noqa: ARG001
-    measured = _newest(case, "kill").kill
-    return Found(float(measured.open_before if measured is not None else 0))
-
-
-def _kill_seconds(case: RampCase, policy: RampPolicy) -> Found:  # noqa: ARG001
-    measured = _newest(case, "kill").kill
-    if measured is None:
-        raise UnusableEvidenceError(Problem.NOT_MEASURED, "the kill drill measured no time")
-    return Found(measured.seconds)
-
-
-def _runbooks(case: RampCase, policy: RampPolicy) -> Found:
-    """Runbooks of the policy that nobody has signed for within its time."""
-    signed = case.evidence.operations.runbooks
-    require_known(signed, "the runbooks in the ledger")
-    ages: dict[str, float] = {}
-    for each in signed or ():
-        executed = sound(each, RunbookExecution, "runbook execution")
-        ages[executed.runbook] = age_hours(executed.executed_at, case.evidence.now)
-    missing = []
-    for name in policy.runbooks:
-        if name not in ages:
-            missing.append(f"{name}: nobody has signed for it")
-        elif not 0 <= ages[name] <= policy.runbook_max_age_hours:
-            missing.append(f"{name}: signed for {ages[name]:.0f} hours ago")
-    return _count(tuple(missing))
-
-
-def _journal(case: RampCase, policy: RampPolicy) -> Found:  # noqa: ARG001
-    return _count(strings(case.evidence.operations.journal_faults, "the order journal"))
-
-
-def _ledger(case: RampCase, policy: RampPolicy) -> Found:  # noqa: ARG001
-    return _count(strings(case.evidence.operations.ledger_faults, "the ledger"))
-
-
-def _live(_case: RampCase, policy: RampPolicy) -> Found:
-    if policy.live_enabled:
-        return Found(1.0)
-    return Found(0.0, ("live_enabled is false in ramp_policy.yaml",))
-
-
-def _beyond_paper(case: RampCase, policy: RampPolicy) -> Found:  # noqa: ARG001
-    report = sound(case.evidence.gate_report, GateReport, "gate report")
-    return _count(tuple(reason.text for reason in report.reasons))
-
-
-def _paper_gate(case: RampCase, policy: RampPolicy) -> Found:  # noqa: ARG001
-    report = sound(case.evidence.paper_gate_report, PaperGateReport, "paper gate report")
-    if report.subject != f"{case.evidence.candidate_id}|{case.evidence.session}":
-        raise UnusableEvidenceError(
-            Problem.WRONG_TYPE, f"the paper gate report is about {report.subject}"
-        )
-    open_ = tuple(x.text for x in report.reasons)
-    return _count(open_ if report.verdict is not Verdict.PASS else ())
-
-
-def _sessions(case: RampCase, policy: RampPolicy) -> Found:
-    found = stability(case.evidence, policy)
-    return Found(float(found.sessions), (f"on {found.level} since {found.since}",))
-
-
-def _failing(case: RampCase, policy: RampPolicy) -> Found:
-    return _count(stability(case.evidence, policy).failing)
-
-
-def _missing(case: RampCase, policy: RampPolicy) -> Found:
-    return _count(stability(case.evidence, policy).missing)
-
-
-def _burn_in(case: RampCase, policy: RampPolicy) -> float:
-    """The burn-in of the present level; the longest there is if nobody knows the level."""
-    try:
-        level = level_now(case.evidence, policy)
-    except UnusableEvidenceError:
-        level = None
-    known = policy.levels if level is None else (level,)
-    return float(max(each.burn_in_sessions for each in known))
-
-
-def _request_age(case: RampCase, policy: RampPolicy) -> Found:  # noqa: ARG001
-    days = strings(case.evidence.sessions, "the sessions")
-    if case.evidence.session not in days:
-        raise UnusableEvidenceError(
-            Problem.MISSING_EVIDENCE, f"{case.evidence.session} is no session of the deployment"
-        )
-    return _count(tuple(day for day in days if day > case.evidence.session))
-
-
-def _unresolved(case: RampCase, policy: RampPolicy) -> Found:  # noqa: ARG001
-    return _count(strings(case.evidence.unresolved, "the chain of evidence"))
-
-
-def _asked(case: RampCase) -> RampRequest:
-    if case.request is None:
-        raise UnusableEvidenceError(Problem.MISSING_EVIDENCE, "; ".join(case.refusals))
-    return sound(case.request, RampRequest, "request")
-
-
-def _card(case: RampCase, policy: RampPolicy) -> Found:  # noqa: ARG001
-    request = _asked(case)
-    deployment = sound(case.evidence.deployment, PaperDeployment, "deployment")
-    limits = sound(case.evidence.order_limits, OrderLimits, "order limits")
-    return _count(card_faults(request.limit_card, limits, deployment, request.notional_after_usd))
-
-
-def _increment(case: RampCase, policy: RampPolicy) -> Found:  # noqa: ARG001
-    request = _asked(case)
-    step = request.notional_after_usd - request.notional_before_usd
-    return Found(step / request.budget_usd)
-
-
-def _differences(case: RampCase, policy: RampPolicy) -> Found:  # noqa: ARG001
-    """What would be deployed against what is in force, and against what persons reviewed."""
-    request = _asked(case)
-    deployment = sound(case.evidence.deployment, PaperDeployment, "deployment")
-    in_force = case.evidence.in_force
-    require_known(in_force, "what is in force")
-    target = {"code": deployment.code_digest, **deployment.policies}
-    found = [
-        f"{name}: deployed {digest}, in force {(in_force or {}).get(name)}"
-        for name, digest in sorted(target.items())
-        if (in_force or {}).get(name) != digest
-    ]
-    for other in case.reviewed_instead:
-        found += sound(other, RampRequest, "approved request").differences(request)
-    return _count(tuple(found))
-
-
-def _persons(case: RampCase, policy: RampPolicy) -> Found:  # noqa: ARG001
-    approvals = case.approvals
-    require_known(approvals, "the approvals in the ledger")
-    if approvals is None or case.request is None:
-        return Found(0.0, case.refusals)
-    return Found(float(len(approvals.persons)), (*approvals.persons, *approvals.refused))
 
 
 def _row(
@@ -248,14 +86,14 @@ def _drill_age(_case: RampCase, policy: RampPolicy) -> float:
 
 
 _GATE_4: Final = (
-    _row("kill_drill_age", "hours", _drill_age, "KILL_DRILL_STALE", _age("kill"), _AGE),
-    _row("kill_drill_problems", "count", 0, "KILL_DRILL_FAILED", _problems("kill")),
+    _row("kill_drill_age", "hours", _drill_age, "KILL_DRILL_STALE", drill_age("kill"), _AGE),
+    _row("kill_drill_problems", "count", 0, "KILL_DRILL_FAILED", drill_problems("kill")),
     _row(
         "kill_drill_seconds",
         "seconds",
         lambda _case, policy: policy.kill_drill.max_seconds,
         "KILL_DRILL_SLOW",
-        _kill_seconds,
+        kill_seconds,
         "kill_drill",
     ),
     ReadinessMeasurement(
@@ -267,15 +105,26 @@ _GATE_4: Final = (
         reason_class="operations",
         source="kill_drill",
         limit=lambda _case, policy: float(policy.kill_drill.min_open_orders),
-        read=_kill_orders,
+        read=kill_orders,
     ),
-    _row("rollback_drill_age", "hours", _drill_age, "ROLLBACK_DRILL_STALE", _age("rollback"), _AGE),
-    _row("rollback_drill_problems", "count", 0, "ROLLBACK_DRILL_FAILED", _problems("rollback")),
-    _row("alert_drill_age", "hours", _drill_age, "ALERT_DRILL_STALE", _age("alerts"), _AGE),
-    _row("alert_drill_problems", "count", 0, "ALERTS_NOT_LIVE", _problems("alerts")),
-    _row("runbooks_not_executed", "count", 0, "RUNBOOKS_NOT_EXECUTED", _runbooks, "runbooks"),
-    _row("order_journal_faults", "count", 0, "ORDER_JOURNAL_BROKEN", _journal),
-    _row("ledger_faults", "count", 0, "LEDGER_BROKEN", _ledger),
+    _row(
+        "rollback_drill_age",
+        "hours",
+        _drill_age,
+        "ROLLBACK_DRILL_STALE",
+        drill_age("rollback"),
+        _AGE,
+    ),
+    _row(
+        "rollback_drill_problems", "count", 0, "ROLLBACK_DRILL_FAILED", drill_problems("rollback")
+    ),
+    _row("alert_drill_age", "hours", _drill_age, "ALERT_DRILL_STALE", drill_age("alerts"), _AGE),
+    _row("alert_drill_problems", "count", 0, "ALERTS_NOT_LIVE", drill_problems("alerts")),
+    _row(
+        "runbooks_not_executed", "count", 0, "RUNBOOKS_NOT_EXECUTED", runbooks_missing, "runbooks"
+    ),
+    _row("order_journal_faults", "count", 0, "ORDER_JOURNAL_BROKEN", journal_faults),
+    _row("ledger_faults", "count", 0, "LEDGER_BROKEN", ledger_faults),
 )
 
 
@@ -329,7 +178,7 @@ _GATE_5: Final = tuple(
             "policy",
             "live_enabled",
             _one,
-            _live,
+            live_enabled,
         ),
         _Five(
             "gate_limits_failed",
@@ -339,7 +188,7 @@ _GATE_5: Final = tuple(
             "evidence",
             "",
             _none,
-            _beyond_paper,
+            gate_limits_failed,
         ),
         _Five(
             "paper_gate_limits_open",
@@ -349,7 +198,7 @@ _GATE_5: Final = tuple(
             "stability",
             "",
             _none,
-            _paper_gate,
+            paper_gate_open,
         ),
         _Five(
             "sessions_on_level",
@@ -358,8 +207,8 @@ _GATE_5: Final = tuple(
             "BURN_IN_TOO_SHORT",
             "stability",
             "levels",
-            _burn_in,
-            _sessions,
+            burn_in,
+            sessions_on_level,
         ),
         _Five(
             "failing_drift_reports",
@@ -369,7 +218,7 @@ _GATE_5: Final = tuple(
             "stability",
             "",
             _none,
-            _failing,
+            failing_reports,
         ),
         _Five(
             "missing_drift_reports",
@@ -379,7 +228,7 @@ _GATE_5: Final = tuple(
             "stability",
             "",
             _none,
-            _missing,
+            missing_reports,
         ),
         _Five(
             "request_age",
@@ -389,7 +238,7 @@ _GATE_5: Final = tuple(
             "evidence",
             "max_request_age_sessions",
             _max_request_age,
-            _request_age,
+            request_age,
         ),
         _Five(
             "unresolved_evidence",
@@ -399,7 +248,7 @@ _GATE_5: Final = tuple(
             "evidence",
             "",
             _none,
-            _unresolved,
+            unresolved,
         ),
         _Five(
             "limit_card_faults",
@@ -409,7 +258,7 @@ _GATE_5: Final = tuple(
             "policy",
             "card",
             _none,
-            _card,
+            card_wrong,
         ),
         _Five(
             "increment",
@@ -419,7 +268,7 @@ _GATE_5: Final = tuple(
             "policy",
             "max_increment_fraction",
             _max_increment,
-            _increment,
+            increment,
         ),
         _Five(
             "configuration_differences",
@@ -429,7 +278,7 @@ _GATE_5: Final = tuple(
             "approval",
             "",
             _none,
-            _differences,
+            differences,
         ),
         _Five(
             "approving_persons",
@@ -439,7 +288,7 @@ _GATE_5: Final = tuple(
             "approval",
             "persons_required",
             _persons_required,
-            _persons,
+            approving_persons,
         ),
     )
 )

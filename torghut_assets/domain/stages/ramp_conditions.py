@@ -18,6 +18,7 @@ from torghut_assets.domain.ramp.policy import (
     LARGEST_INCREMENT_FRACTION,
     SECOND_STAGE,
     RampPolicy,
+    RampStageName,
 )
 from torghut_assets.domain.ramp.records import RAMP_GATE_IDS, RampGateId, RampGrant, RampStage
 from torghut_assets.domain.stages.evidence import Found, Outcome, StageEvidence, require_agreement
@@ -28,7 +29,7 @@ _PAPER = "L0"
 _CENT = 0.01
 
 
-def _sound(evidence: StageEvidence, stage: str) -> RampStage:
+def _sound(evidence: StageEvidence, stage: RampStageName) -> RampStage:
     """Return the record of a stage, if it is of this session, deployment and policy."""
     name = _ASSETS[stage]
     record = evidence.get(RampStage, name)
