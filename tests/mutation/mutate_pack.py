@@ -64,7 +64,8 @@ class Ground:
         self.whole = self.pack.read_bytes()
         self.contents = contents_of(self.pack)
         self.manifest = AuditPack.from_canonical_bytes(self.contents[MANIFEST], location="pack")
-        head = Ledger(self.home).head()
+        with closing(Ledger(self.home)) as ledger:
+            head = ledger.head()
         assert head is not None
         self.anchor = head[1]
         with closing(sqlite3.connect(self.home.ledger_path)) as database:
@@ -200,11 +201,13 @@ def edit_pack_forged(ground: Ground, choice: random.Random) -> None:
 
 def edit_ledger(ground: Ground, choice: random.Random) -> None:
     """Edit, delete, duplicate, move or swap rows of the ledger; leaf hashes are made anew."""
-    path = ground.home.ledger_path
-    for beside in ("-wal", "-shm"):
-        path.with_name(path.name + beside).unlink(missing_ok=True)
+    home = Home.at(ground.work / f"ledger-{choice.getrandbits(64):x}")  # nobody has it open
+    for folder in ("keys", "anchors"):
+        shutil.copytree(ground.home.root / folder, home.root / folder)
+    path = home.ledger_path
+    path.parent.mkdir()
     path.write_bytes(ground.ledger)
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         for name in ("entries_delete", "entries_update", "heads_delete", "heads_update"):
             database.execute(f"drop trigger if exists {name}")
         database.execute("pragma foreign_keys = off")
@@ -238,7 +241,8 @@ def edit_ledger(ground: Ground, choice: random.Random) -> None:
                     "update entries set leaf_hash = ? where sequence = ?",
                     (leaf_hash(bytes(edited)).hex(), number),
                 )
-    Ledger(ground.home).verify(ground.anchor)
+    with closing(Ledger(home)) as ledger:
+        ledger.verify(ground.anchor)
 
 
 def edit_store(ground: Ground, choice: random.Random) -> None:

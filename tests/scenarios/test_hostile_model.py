@@ -28,6 +28,7 @@ from torghut_assets.definitions import HELD, build_definitions, stage_desk
 from torghut_assets.domain.candidates.grid import declared_parameters
 from torghut_assets.domain.candidates.parse import parse_candidate_spec
 from torghut_assets.resources.home import Home
+from torghut_assets.resources.ledger import Ledger
 from torghut_assets.resources.lineage import current_record, newest
 from torghut_assets.resources.stage_desk import Subject
 from torghut_assets.resources.strategy_plugins import load_strategy
@@ -72,6 +73,9 @@ def decided(home, instance):
     assert {("gate_report", PASSING_KEY), ("gate_report", REFUSED_KEY)} <= set(found)
     assert {("research_feedback", REFUSED_KEY), ("gate_policy", None)} <= set(found)
     found |= files_below(home.root, "candidates", "reports", "universes", "anchors")
+    del found["anchors/ledger.json"]  # the head of a ledger that also states what was advised
+    entries = Ledger(home).entries()
+    found["ledger"] = [e.envelope.plain() for e in entries if e.kind != "advisory"]
     for dimension in ("candidate", "snapshot"):
         found["partitions", dimension] = sorted(instance.get_dynamic_partitions(dimension))
     return found
