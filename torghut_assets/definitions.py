@@ -78,8 +78,13 @@ EVALUATE_CANDIDATE = dg.define_asset_job(
 )
 ADVISE_CANDIDATE = dg.define_asset_job(
     advisory.JOB,
-    selection=dg.AssetSelection.assets(*advisory.ADVICE),
+    selection=dg.AssetSelection.assets(*advisory.ON_EVALUATIONS),
     description="Write advisory notes on one evaluation; they decide nothing.",
+)
+ADVISE_SESSION = dg.define_asset_job(
+    advisory.SESSION_JOB,
+    selection=dg.AssetSelection.assets(*advisory.ON_SESSIONS),
+    description="Write advisory notes on one session; they decide nothing.",
 )
 
 HELD: Final[dict[str, Made]] = {**ASSETS, **advisory.ADVICE}
@@ -165,6 +170,7 @@ def build_definitions(home: Home) -> dg.Definitions:
             advisory.experiment_summary,
             advisory.rationale_review,
             advisory.parameter_proposal,
+            advisory.runbook_actions,
         ],
         asset_checks=[
             candidate_checks.conformance,
@@ -196,6 +202,7 @@ def build_definitions(home: Home) -> dg.Definitions:
             CLIMB_RAMP,
             ROLL_BACK,
             ADVISE_CANDIDATE,
+            ADVISE_SESSION,
         ],
         sensors=[
             candidate_intake,

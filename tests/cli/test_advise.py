@@ -16,6 +16,7 @@ from torghut_assets.domain.errors import (
     EvidenceDigestMismatchError,
     InvalidIdentifierError,
     UpstreamMissingError,
+    UsageError,
 )
 from torghut_assets.resources.lineage import newest
 
@@ -147,3 +148,28 @@ def test_a_candidate_that_was_only_submitted_has_nothing_to_advise_on(home):
     done = run(PASSING, "--snapshot", SNAPSHOT)
     assert done.exception.exit_code == 3
     assert run(PASSING).exit_code == 2
+
+
+def test_steps_after_a_session_are_for_a_person_and_name_what_they_rest_on(evaluated):
+    from torghut_assets.cli.driver import Driver
+    from torghut_assets.cli.session import trade
+
+    with instance_of(evaluated) as instance:
+        driver = Driver(evaluated, instance)
+        driver.settle(PASSING, SNAPSHOT, through="research_feedback")
+        trade(driver, PASSING, "2022-01-03")
+    done = CliRunner().invoke(advise, [PASSING, "--session", "2022-01-03", "--json"])
+    assert done.exit_code == 0, done.output
+    (note,) = json.loads(done.output)["notes"].values()
+    assert note["source"] == "template"
+    assert f"{PASSING}|2022-01-03" in note["situation"]
+    named = {reference["name"] for reference in note["based_on"]}
+    assert named == {"paper_tca", "paper_gate_report", "drift_report"}
+    with instance_of(evaluated) as instance:
+        assert Driver(evaluated, instance).settle_session(PASSING, "2022-01-03") == ()
+
+
+def test_an_evaluation_or_a_session_and_not_both(home):
+    for options in ([], ["--snapshot", SNAPSHOT, "--session", "2022-01-03"]):
+        done = CliRunner().invoke(advise, [PASSING, *options])
+        assert isinstance(done.exception, UsageError)

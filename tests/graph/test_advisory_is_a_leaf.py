@@ -8,9 +8,9 @@ import dagster as dg
 import pytest
 
 import torghut_assets
-from torghut_assets.advisory.assets import ADVICE, GROUP, JOB
+from torghut_assets.advisory.assets import ADVICE, GROUP, JOB, SESSION_JOB
 from torghut_assets.assets.keys import ASSETS
-from torghut_assets.assets.partitions import EVALUATIONS
+from torghut_assets.assets.partitions import CANDIDATE_SESSIONS, EVALUATIONS
 from torghut_assets.cli.driver import Driver
 from torghut_assets.cli.instance import instance_of
 from torghut_assets.definitions import JOB_OF_STEP, build_definitions, stage_desk
@@ -175,11 +175,15 @@ def test_a_run_never_makes_advice(home):
 def test_advice_has_a_job_of_its_own_and_no_automation(home):
     definitions = build_definitions(home)
     graph = definitions.resolve_asset_graph()
-    own = definitions.resolve_job_def(JOB).asset_layer.selected_asset_keys
+    own = {
+        key
+        for job in (JOB, SESSION_JOB)
+        for key in definitions.resolve_job_def(job).asset_layer.selected_asset_keys
+    }
     assert own == advice_in(definitions)
     for key in own:
         assert graph.get(key).automation_condition is None
-        assert graph.get(key).partitions_def == EVALUATIONS
+        assert graph.get(key).partitions_def in (EVALUATIONS, CANDIDATE_SESSIONS)
 
 
 def imports_of(path):

@@ -20,7 +20,7 @@ from hostile_service import (
     configure_for,
 )
 
-from torghut_assets.advisory.assets import ADVICE, JOB
+from torghut_assets.advisory.assets import ADVICE, JOB, ON_EVALUATIONS
 from torghut_assets.assets.keys import ASSETS
 from torghut_assets.cli.driver import Driver
 from torghut_assets.cli.instance import instance_of
@@ -105,6 +105,7 @@ def advise(home, instance, partition, job=None):
     return {
         name: current_record(instance, home.store, made.record_type, dg.AssetKey(name), partition)
         for name, made in ADVICE.items()
+        if name in ON_EVALUATIONS
     }
 
 

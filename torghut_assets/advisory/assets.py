@@ -14,14 +14,19 @@ from torghut_assets.advisory.records import (
     ExperimentSummary,
     ParameterProposal,
     RationaleReview,
+    RunbookActions,
 )
-from torghut_assets.assets.keys import RESEARCH_FEEDBACK, Made
-from torghut_assets.assets.partitions import EVALUATIONS
+from torghut_assets.assets.keys import INCIDENT_REPORT, RESEARCH_FEEDBACK, Made
+from torghut_assets.assets.partitions import CANDIDATE_SESSIONS, EVALUATIONS
 from torghut_assets.domain.backtest.overfit_records import OverfitDiagnostics
 from torghut_assets.domain.backtest.records import BacktestMetrics
 from torghut_assets.domain.candidates.records import CandidateSpec, StrategyBuild
+from torghut_assets.domain.drift.records import DriftReport
 from torghut_assets.domain.gates.feedback import ResearchFeedback
+from torghut_assets.domain.gates.paper_records import PaperGateReport
 from torghut_assets.domain.gates.records import GateReport
+from torghut_assets.domain.rollback.records import IncidentReport
+from torghut_assets.domain.tca.records import PaperTca
 from torghut_assets.resources.advisory_llm import AdvisoryModel
 from torghut_assets.resources.code_version import code_digest
 from torghut_assets.resources.home import Home
@@ -29,7 +34,9 @@ from torghut_assets.resources.lineage import current_record
 
 GROUP: Final = "advisory"
 JOB: Final = "advise_candidate"
+SESSION_JOB: Final = "advise_session"
 _COMMAND: Final = "torghut advise {candidate} --snapshot {snapshot}"
+_OF_SESSION: Final = "torghut advise {candidate} --session {session}"
 _CODE: Final = code_digest("advisory")
 NoteT = TypeVar("NoteT", bound=AdvisoryNote)
 
@@ -37,8 +44,12 @@ ADVICE: Final[dict[str, Made]] = {
     "experiment_summary": Made(ExperimentSummary, _COMMAND),
     "rationale_review": Made(RationaleReview, _COMMAND),
     "parameter_proposal": Made(ParameterProposal, _COMMAND),
+    "runbook_actions": Made(RunbookActions, _OF_SESSION),
 }
 """Asset to what it holds: kept apart from `ASSETS`, from which decisions are read."""
+
+ON_EVALUATIONS: Final = tuple(n for n, made in ADVICE.items() if made.dimension == "evaluation")
+ON_SESSIONS: Final = tuple(n for n, made in ADVICE.items() if made.dimension == "session")
 
 
 def _noted(note: NoteT) -> dg.MaterializeResult[NoteT]:
@@ -125,3 +136,39 @@ def parameter_proposal(
     )
     lineage = notes.Lineage(candidate_spec, strategy_build, gate_report, feedback)
     return _noted(notes.propose(advisory_model, home, lineage))
+
+
+@dg.asset(
+    partitions_def=CANDIDATE_SESSIONS,
+    group_name=GROUP,
+    owners=["team:trading"],
+    kinds={"json"},
+    io_manager_key="record_io",
+    code_version=_CODE[:16],
+    deps=[INCIDENT_REPORT],
+)
+def runbook_actions(
+    context: dg.AssetExecutionContext,
+    home: dg.ResourceParam[Home],
+    advisory_model: dg.ResourceParam[AdvisoryModel],
+    paper_tca: PaperTca,
+    paper_gate_report: PaperGateReport,
+    drift_report: DriftReport,
+) -> dg.MaterializeResult[RunbookActions]:
+    """Advice: steps after a session, each for a person to approve. Decides nothing."""
+    partition = str(context.partition_key)
+    records = {
+        "paper_tca": paper_tca,
+        "paper_gate_report": paper_gate_report,
+        "drift_report": drift_report,
+    }
+    incident = current_record(  # there is none unless the session was rolled back
+        context.instance, home.store, IncidentReport, INCIDENT_REPORT, partition
+    )
+    if incident is not None:
+        return _noted(
+            notes.suggest_runbook(
+                advisory_model, partition, {**records, "incident_report": incident}
+            )
+        )
+    return _noted(notes.suggest_runbook(advisory_model, partition, records))
