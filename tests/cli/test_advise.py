@@ -147,7 +147,7 @@ def test_a_candidate_that_was_only_submitted_has_nothing_to_advise_on(home):
     submit(home, example(PASSING), "example")
     done = run(PASSING, "--snapshot", SNAPSHOT)
     assert done.exception.exit_code == 3
-    assert run(PASSING).exit_code == 2
+    assert run(PASSING).exception.exit_code == 2
 
 
 def test_steps_after_a_session_are_for_a_person_and_name_what_they_rest_on(evaluated):
