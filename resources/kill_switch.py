@@ -11,7 +11,7 @@ import datetime as dt
 import fcntl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -217,7 +217,8 @@ class KillSwitch:
 
         found: set[str] = set()
         try:
-            ledger = Ledger(self._home).checked()
+            with closing(Ledger(self._home)) as opened:
+                ledger = opened.checked()
             for kind in sorted({kind_that_lifts(latch) for latch in latches}):
                 for accepted in approvals_of_kind(ledger.entries, kind, ledger.ring):
                     decision = accepted.approval.decision

@@ -41,10 +41,8 @@ def require(holds, where, what):
 
 
 def canonical(data):
-    text = json.dumps(
-        data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return text.encode()
+    form = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False}
+    return json.dumps(data, allow_nan=False, **form).encode()
 
 
 def read(payload, where):
@@ -74,11 +72,17 @@ def root(leaves):
     return node
 
 
+def decoded(text, where):
+    raw = base64.b64decode(text, validate=True)
+    require(base64.b64encode(raw).decode() == text, where, "another spelling of the base64")
+    return raw
+
+
 def opened(envelope, payload_type, keys, where):
     """Check an envelope's type and every signature; return its payload and the key ids."""
     require(set(envelope) == {"payload", "payloadType", "signatures"}, where, "no envelope")
     require(envelope["payloadType"] == payload_type, where, "another payload type")
-    payload = base64.b64decode(envelope["payload"], validate=True)
+    payload = decoded(envelope["payload"], where)
     kind = payload_type.encode()
     message = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
     ids = [signature["keyid"] for signature in envelope["signatures"]]
@@ -87,7 +91,7 @@ def opened(envelope, payload_type, keys, where):
         public = keys.get(signature["keyid"])
         require(public is not None, where, "unknown key")
         try:
-            raw = base64.b64decode(signature["sig"], validate=True)
+            raw = decoded(signature["sig"], where)
             Ed25519PublicKey.from_public_bytes(public).verify(raw, message)
         except InvalidSignature as error:
             raise NotWholeError(f"{where}: invalid signature") from error

@@ -58,10 +58,17 @@ def root(leaves):
     return level[0]
 
 
+def decoded(text, where):
+    """Decode base64 in its one spelling: the unused bits of the last digit are zero."""
+    raw = base64.b64decode(text, validate=True)
+    require(base64.b64encode(raw).decode() == text, where, "another spelling of the base64")
+    return raw
+
+
 def opened(envelope, payload_type, keys, where):
     """Check an envelope's type and every signature; return its payload and the key ids."""
     require(envelope["payloadType"] == payload_type, where, "another payload type")
-    payload = base64.b64decode(envelope["payload"], validate=True)
+    payload = decoded(envelope["payload"], where)
     kind = payload_type.encode()
     message = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
     ids = [signature["keyid"] for signature in envelope["signatures"]]
@@ -69,7 +76,7 @@ def opened(envelope, payload_type, keys, where):
     for signature in envelope["signatures"]:
         require(signature["keyid"] in keys, where, "unknown key")
         try:
-            raw = base64.b64decode(signature["sig"], validate=True)
+            raw = decoded(signature["sig"], where)
             Ed25519PublicKey.from_public_bytes(keys[signature["keyid"]]).verify(raw, message)
         except InvalidSignature as error:
             raise NotWholeError(f"{where}: invalid signature") from error
