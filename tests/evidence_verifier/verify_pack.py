@@ -17,15 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 UNLISTED = {"pack.json", "SHA256SUMS", "redaction.json"}
 UNLISTED |= {"proof/export.json", "proof/head.json", "proof/leaves.txt"}
 KINDS = "https://torghut.dev/attestations/"
-OTHERS_SIGN = {
-    "gate-report": {"gate"},
-    "receipt": {"runner", "gate"},
-    "drift": {"runner", "gate"},
-    "ramp": {"runner", "gate"},
-    "kill": {"runner", "person"},
-    "approval": {"person"},
-    "key-revocation": {"person"},
-}
+OTHERS_SIGN = {"gate-report": {"gate"}, "kill": {"runner", "person"}}
+OTHERS_SIGN |= dict.fromkeys(("receipt", "drift", "ramp"), {"runner", "gate"})
+OTHERS_SIGN |= dict.fromkeys(("approval", "key-revocation", "runbook"), {"person"})
 
 
 class NotWholeError(Exception):
