@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 3000
 
-.PHONY: help install demo test ui lint wheel lock docs clean
+.PHONY: help install demo services test test-heavy ui lint wheel lock docs clean
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /	/' | expand -t 10
@@ -25,6 +25,17 @@ demo: install ## Evaluate the example candidates on real data, through their gat
 
 test: install ## Run the test suite
 	@$(BIN)/python -m pytest --cov=torghut_assets.domain --cov-branch --cov-report=term:skip-covered --cov-fail-under=95 -n 2
+
+test-heavy: install ## Run what takes minutes: many candidates, many crashes
+	@$(BIN)/python -m pytest -m heavy -p no:randomly --durations=10
+
+services: ## Debian: install what the tests of team mode run for real (as root)
+	@set -- ; \
+	[ -n "$$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || set -- "$$@" postgresql; \
+	command -v redis-server >/dev/null || set -- "$$@" redis-server; \
+	[ -x /usr/sbin/nginx ] || set -- "$$@" nginx-light; \
+	command -v chromium >/dev/null || set -- "$$@" chromium; \
+	if [ $$# -gt 0 ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$@" >/dev/null; fi
 
 ui: install ## Open the Dagster UI on this home (PORT=3000)
 	@eval "$$($(BIN)/torghut env)" && PATH="$(CURDIR)/$(BIN):$$PATH" exec $(BIN)/dagster dev --port $(PORT)

@@ -18,8 +18,8 @@ UNLISTED = {"pack.json", "SHA256SUMS", "redaction.json"}
 UNLISTED |= {"proof/export.json", "proof/head.json", "proof/leaves.txt"}
 KINDS = "https://torghut.dev/attestations/"
 OTHERS_SIGN = {"gate-report": {"gate"}, "kill": {"runner", "person"}}
-OTHERS_SIGN |= dict.fromkeys(("receipt", "drift", "ramp"), {"runner", "gate"})
-OTHERS_SIGN |= dict.fromkeys(("approval", "key-revocation", "runbook"), {"person"})
+OTHERS_SIGN |= {key: {"runner", "gate"} for key in ("receipt", "drift", "ramp")}
+OTHERS_SIGN |= {key: {"person"} for key in ("approval", "key-revocation", "runbook")}
 
 
 class NotWholeError(Exception):
