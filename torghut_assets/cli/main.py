@@ -1,6 +1,7 @@
 """The `torghut` command. Commands are imported when they are called: start-up is felt."""
 
 import importlib
+import os
 import sys
 import traceback
 from typing import Final
@@ -37,6 +38,8 @@ _COMMANDS: Final = {
 }
 
 
+_COMPLETION_REQUEST: Final = "_TORGHUT_COMPLETE"
+"""The variable in which the shell scripts that click writes say what they want."""
 _BAD_INPUT: Final = 4
 _INTERNAL_ERROR: Final = 70
 _INTERRUPTED: Final = 130
@@ -80,6 +83,10 @@ def torghut() -> None:
 
 def main() -> None:
     """Run the command; a refusal becomes one line on standard error and its exit status."""
+    if _COMPLETION_REQUEST in os.environ:
+        from torghut_assets.cli.completion import complete
+
+        complete()
     try:
         torghut.main(prog_name="torghut", standalone_mode=False)
     except TorghutError as error:
