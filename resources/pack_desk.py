@@ -47,6 +47,7 @@ from torghut_assets.domain.errors import (
 from torghut_assets.domain.evidence.entries import LedgerEntry
 from torghut_assets.domain.evidence.ledger_check import LedgerPrefix
 from torghut_assets.domain.evidence.ledger_tree import leaf_hash
+from torghut_assets.resources import work_progress
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.key_ring import KeyFolder
 from torghut_assets.resources.ledger import Ledger
@@ -218,6 +219,7 @@ class PackDesk:
             if digest in seen:
                 continue
             seen.add(digest)
+            work_progress.report(len(seen), len(seen) + len(wanted))
             if digest not in store:
                 if digest in required:
                     store.get(digest)  # raises, naming it

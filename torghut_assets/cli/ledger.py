@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from torghut_assets.cli.screen import say
 from torghut_assets.domain.errors import BadInputError
 from torghut_assets.resources.home import Home
 
@@ -44,7 +45,7 @@ def verify(anchors: tuple[Path, ...], as_json: bool) -> None:
         document = {"tree_size": prefix.size, "root_hash": prefix.root().hex(), "kinds": kinds}
         click.echo(json.dumps(document, indent=2, sort_keys=True))
         return
-    click.echo(f"ledger: {prefix.size} entries, whole and anchored, root {prefix.root().hex()}")
+    say(f"ledger: {prefix.size} entries, whole and anchored, root {prefix.root().hex()}")
     for kind, count in sorted(kinds.items()):
         click.echo(f"  {count:6d}  {kind}")
 
@@ -93,7 +94,7 @@ def head(out: Path | None) -> None:
             raise BadInputError(
                 location=str(out), found="a file", expected="a new name: heads are kept"
             ) from error
-    click.echo(f"{tree_head.tree_size}  {tree_head.root_hash}  {tree_head.recorded_at:%FT%TZ}")
+    say(f"{tree_head.tree_size}  {tree_head.root_hash}  {tree_head.recorded_at:%FT%TZ}")
 
 
 @ledger.command()

@@ -2,12 +2,14 @@
 
 import importlib
 import os
+import shlex
 import sys
 import traceback
 from typing import Final
 
 import click
 
+from torghut_assets.cli.screen import plain
 from torghut_assets.domain.errors import TorghutError
 from torghut_assets.version import __version__
 
@@ -88,7 +90,7 @@ def main() -> None:
 
         complete()
     try:
-        torghut.main(prog_name="torghut", standalone_mode=False)
+        torghut.main(prog_name="torghut", standalone_mode=False, color=False if plain() else None)
     except TorghutError as error:
         _say(str(error))
         sys.exit(error.exit_code)
@@ -96,7 +98,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _say("interrupted. Run the same command again: it goes on with what was not made yet.")
+        _say(f"interrupted. What was made is kept; go on with: {_same_command()}")
         sys.exit(_INTERRUPTED)
     except OSError as error:
         _say(f"{error.filename or 'operating system'}: {error.strerror or error}.")
@@ -104,6 +106,11 @@ def main() -> None:
     except Exception:  # noqa: BLE001 - Python would end with 1, and 1 means refused by a gate
         traceback.print_exc()
         sys.exit(_INTERNAL_ERROR)
+
+
+def _same_command() -> str:
+    """Return the command as it was typed, ready to be pasted."""
+    return shlex.join(["torghut", *sys.argv[1:]])
 
 
 def _say(message: str) -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from torghut_assets.cli.screen import say
 from torghut_assets.domain.errors import EvidenceError
 from torghut_assets.resources.home import Home
 
@@ -49,7 +50,7 @@ def list_tickets(family: str | None) -> None:
         again = "  again" if trial.evaluation_digest in seen else ""
         seen.add(trial.evaluation_digest)
         if family in (None, trial.family):
-            click.echo(
+            say(
                 f"{entry.sequence:6d}  {entry.recorded_at:%Y-%m-%d %H:%M:%S}  "
                 f"{trial.inputs.candidate_id}  {trial.inputs.snapshot_id}  {trial.purpose}  "
                 f"{trial.grid_points} points  {ended.get(entry.sequence, 'open')}{again}"
@@ -79,7 +80,7 @@ def count(candidate: str) -> None:
     click.echo(f"  {found.repeats} tickets computed the same again; they do not count")
     click.echo(f"  {found.unattributed_trials} unfinished ones of other families, not added")
     click.echo(f"  {found.holdout_looks} looks at a final holdout")
-    click.echo(f"  register entry {found.head_sequence}, {found.head_digest}")
+    say(f"  register entry {found.head_sequence}, {found.head_digest}")
     for member in found.members:
         click.echo(f"  family: {member.candidate_id} ({member.reason})")
 
@@ -109,7 +110,7 @@ def verify(strict: bool) -> None:
             f"trial register {home.trial_register_path}: {len(worst)} findings, see above. "
             "docs/trials.md says what each of them means and what to do."
         )
-    click.echo(f"trial register: {len(register.entries())} entries, whole and anchored")
+    say(f"trial register: {len(register.entries())} entries, whole and anchored")
 
 
 @trials.command()
@@ -132,4 +133,4 @@ def acknowledge(sequence: int, by: str, reason: str) -> None:
 
 
 def _show(finding: "RegisterFinding") -> None:
-    click.echo(f"{finding.severity}: entry {finding.sequence}: {finding.code}: {finding.detail}")
+    say(f"{finding.severity}: entry {finding.sequence}: {finding.code}: {finding.detail}")
