@@ -27,13 +27,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 FOLDER: Final = ROOT / "docs" / "screenshots"
 BIN: Final = ROOT / ".venv" / "bin"
 MOST_BYTES: Final = 200_000
-_SNAPSHOT: Final = "us-megacaps@2021-12-31"
+SNAPSHOT: Final = "us-megacaps@2021-12-31"
 REFUSED: Final = "calendar-overfit-v1"
 TRADED: Final = "tsmom-megacaps-v1"
 ROLLED_BACK: Final = "slow-trend-megacaps-v1"
@@ -73,7 +73,7 @@ class Shot(NamedTuple):
     height: int = 900
 
 
-def partition(asset: str, candidate: str, other: str = _SNAPSHOT) -> str:
+def partition(asset: str, candidate: str, other: str = SNAPSHOT) -> str:
     """Return the address of one partition of an asset: of an evaluation, or of a session."""
     key = urllib.parse.quote(f"{candidate}|{other}")
     return f"/assets/{asset}?view=partitions&partition={key}"
@@ -178,22 +178,23 @@ def take(page: Page, address: str, shot: Shot) -> Path:
 
 
 @contextmanager
-def browser_page() -> Iterator[Page]:
-    """Open a headless browser; give a page of it."""
+def opened_browser() -> Iterator[Browser]:
+    """Open a headless browser."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         sys.exit("chromium is not on the path; `make services` installs it")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=[*_BROWSER])
         try:
-            yield browser.new_page(device_scale_factor=1)
+            yield browser
         finally:
             browser.close()
 
 
 def take_all(home: Path, names: list[str]) -> None:
     """Take the pictures that are named, or all."""
-    with user_interface(home) as address, browser_page() as page:
+    with user_interface(home) as address, opened_browser() as browser:
+        page = browser.new_page(device_scale_factor=1)
         for shot in SHOTS:
             if not names or shot.name in names:
                 target = take(page, address, shot)

@@ -70,7 +70,7 @@ class Bar:
     def __init__(self, progress: "Progress | None", title: str, total: int | None) -> None:
         self._progress = progress
         if progress is not None:
-            self._task = progress.add_task(title[:28], total=total, doing="", left="")
+            self._task = progress.add_task(title[:24], total=total, doing="", left="")
             self._total, self._done = total, 0
 
     @property
@@ -105,7 +105,7 @@ class Bar:
         left = ""
         if total and done:
             seconds = round(elapsed * max(total - done, 0.0) / done)
-            left = f"about {seconds // 60}:{seconds % 60:02d} left"
+            left = f"{seconds // 60}:{seconds % 60:02d} left"
         self._progress.update(self._task, completed=done, total=total, left=left)
 
     def say(self, text: str) -> None:
@@ -132,16 +132,19 @@ def bar(title: str, total: int | None = None) -> Iterator[Bar]:
         TextColumn,
         TimeElapsedColumn,
     )
+    from rich.table import Column
 
     from torghut_assets.resources.work_progress import heard_by
 
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=16),
+        BarColumn(bar_width=10),
         TaskProgressColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[left]}"),
-        TextColumn("{task.fields[doing]}"),
+        TextColumn(
+            "{task.fields[doing]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)
+        ),
     )
     console = Console(stderr=True, no_color=plain() or None)
     with Progress(
