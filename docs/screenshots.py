@@ -102,7 +102,11 @@ SHOTS: Final = (
     Shot("checks", "/assets/strategy_build?view=checks", "no_look_ahead"),
     Shot("paper-orders", partition("paper_orders", TRADED, LAST_SESSION), "orders", width=1700),
     Shot(
-        "paper-tca", partition("paper_tca", TRADED, LAST_SESSION), "costs", width=1900, height=1300
+        "paper-tca",
+        partition("paper_tca", TRADED, LAST_SESSION),
+        "per_order",
+        width=1900,
+        height=1300,
     ),
     Shot(
         "drift-report",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from torghut_assets.cli.instance import instance_of
-from torghut_assets.cli.screen import say
+from torghut_assets.cli.screen import counted, say
 from torghut_assets.domain.errors import UpstreamMissingError
 from torghut_assets.domain.identifiers import parse_candidate_id, parse_date
 from torghut_assets.resources.home import Home
@@ -64,9 +64,10 @@ def report(candidate_id: str, first: str, last: str, by: str, as_json: bool) -> 
         click.echo(json.dumps(document, indent=2))
         return
     orders = sum(len(record.orders) for record in records)
+    traded = f"{counted(orders, 'order')} in {counted(len(records), 'session')}"
     say(
-        f"{candidate_id}: {orders} orders in {len(records)} sessions, {records[0].session} to "
-        f"{records[-1].session}; basis points, positive is cost"
+        f"{candidate_id}: {traded}, {records[0].session} to {records[-1].session}; basis points, "
+        "positive is cost"
     )
     click.echo(
         f"{by:<12}{'metric':<21}{'orders':>7}{'mean':>8}{'low':>8}{'high':>8}{'p50':>8}{'p95':>8}"
