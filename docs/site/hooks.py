@@ -2,8 +2,8 @@
 
 The pages are written for a checkout, where Mermaid is drawn by the forge and links lead to any
 file. Here the top-level pages and what pages link to are taken in under the same names.
-Mermaid's program would have to be fetched from outside, so each of its pictures becomes the list
-of its arrows, and of the asset graph the screenshot as well.
+Mermaid's program would have to be fetched from outside, so the asset graph becomes a screenshot
+and any other picture the table of its arrows.
 """
 
 import fnmatch
@@ -69,8 +69,12 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
-    """Replace Mermaid by the arrows that it would draw; a site shows files, not folders."""
-    text = _MERMAID.sub(lambda found: _arrows(found[1]), markdown)
+    """Replace Mermaid by a picture or a table; a site shows files, not folders."""
+    folder = "" if page.file.src_uri.startswith("docs/") else "docs/"
+    graph = f"![The stages as Dagster shows them]({folder}screenshots/stages.png)"
+    text = _MERMAID.sub(
+        lambda found: graph if "subgraph" in found[1] else _arrows(found[1]), markdown
+    )
     if page.file.src_uri == "README.md":
         text = text.replace("](LICENSE)", "](LICENSE.md)")
     return _FOLDER_LINK.sub(r"\1", text)
