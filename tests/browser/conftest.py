@@ -4,6 +4,7 @@ The home is that of `torghut demo`: five evaluations, thirty paper sessions, a d
 It takes minutes; with a home in `TORGHUT_TEST_DEMO_HOME` a copy of that one is looked at.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -22,13 +23,25 @@ GENEROUS = 300_000
 @pytest.fixture(scope="session")
 def demo_home(tmp_path_factory) -> Path:
     """Folder of a home in which the demo was run."""
-    home = tmp_path_factory.mktemp("browser") / "home"
-    if made := os.environ.get("TORGHUT_TEST_DEMO_HOME"):
-        shutil.copytree(made, home)
-        return home
-    environment = {**os.environ, "TORGHUT_HOME": str(home), "COLUMNS": "80"}
-    program = Path(sys.executable).with_name("torghut")
-    subprocess.run([program, "demo"], check=True, env=environment, timeout=3_600)
+    own = tmp_path_factory.mktemp("browser") / "home"
+    made = os.environ.get("TORGHUT_TEST_DEMO_HOME") or _made_once(tmp_path_factory)
+    shutil.copytree(made, own)
+    return own
+
+
+def _made_once(tmp_path_factory) -> Path:
+    """Run the demo in one process of the test run; the others wait for it."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    home = shared / "demo"
+    with (shared / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "demo.done").exists():
+            environment = {**os.environ, "TORGHUT_HOME": str(home), "COLUMNS": "80"}
+            program = Path(sys.executable).with_name("torghut")
+            subprocess.run([program, "demo"], check=True, env=environment, timeout=3_600)
+            (shared / "demo.done").touch()
     return home
 
 

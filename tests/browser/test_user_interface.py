@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.heavy
 screenshots = pytest.importorskip("screenshots", reason="needs the extra `docs`")
 SESSIONS = 15
 PATIENCE_SECONDS = 300
