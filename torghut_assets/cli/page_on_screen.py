@@ -1,6 +1,5 @@
 """A Markdown page on a terminal, with tables that fold what does not fit instead of cutting it."""
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -14,7 +13,7 @@ class _FoldedTable(TableElement):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from self._folded(super().__rich_console__(console, options))
 
-    def _folded(self, made: RenderResult) -> Iterator[object]:
+    def _folded(self, made: RenderResult) -> RenderResult:
         for item in made:
             if isinstance(item, Table):
                 for column in item.columns:
