@@ -7,6 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 import dagster as dg
 
+from torghut_assets.domain.audit.retention_policy import RetentionPolicy
 from torghut_assets.domain.backtest.overfit_records import OverfitDiagnostics
 from torghut_assets.domain.backtest.records import (
     BacktestMetrics,
@@ -76,6 +77,7 @@ DRIFT_REPORT: Final = dg.AssetKey("drift_report")
 ROLLBACK_PLAN: Final = dg.AssetKey("rollback_plan")
 ROLLBACK_RECEIPT: Final = dg.AssetKey("rollback_receipt")
 INCIDENT_REPORT: Final = dg.AssetKey("incident_report")
+RETENTION_POLICY: Final = dg.AssetKey("retention_policy")
 RAMP_POLICY: Final = dg.AssetKey("ramp_policy")
 RAMP_STAGE_1: Final = dg.AssetKey("ramp_stage_1")
 RAMP_STAGE_2_PLUS: Final = dg.AssetKey("ramp_stage_2_plus")
@@ -117,6 +119,7 @@ ASSETS: Final[dict[str, Made]] = {
     "trial_policy": Made(TrialPolicy, _SETTLE),
     "order_limits": Made(OrderLimits, _SETTLE),
     "paper_policy": Made(PaperPolicy, _SETTLE),
+    "retention_policy": Made(RetentionPolicy, _SETTLE),
     "candidate_spec": Made(CandidateSpec, _BUILD),
     "strategy_build": Made(StrategyBuild, _BUILD),
     "dataset_snapshot": Made(SnapshotManifest, _SNAPSHOT),

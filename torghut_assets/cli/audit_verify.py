@@ -102,6 +102,8 @@ def _show(found: "PackFindings") -> None:
         click.echo(f"  decided again: {one.kind} of {one.subject}: {one.verdict}")
     for one in found.approvals:
         click.echo(f"  judged again: {one.subject}: {one.verdict}")
+    for digest, text in found.removed.items():
+        click.echo(f"  not here: {digest[:12]}, {text}")
     for digest, fields in found.redacted.items():
         click.echo(f"  redacted: {digest[:12]}: {', '.join(fields)}")
     for text in found.not_decided:

@@ -78,6 +78,10 @@ class Fault(StrEnum):
     TRUNCATED = "truncated"
     OTHER_HISTORY = "other_history"
     GUARDS_MISSING = "guards_missing"
+    # retention
+    TOMBSTONE_UNPROVEN = "tombstone_unproven"
+    HOLD_BROKEN = "hold_broken"
+    HOLD_CONTRADICTS = "hold_contradicts"
 
 
 class EvidenceRefusedError(EvidenceError):

@@ -23,6 +23,7 @@ KIND_OF_RECORD: Final[Mapping[str, str]] = {
     "paper-gate-policy": POLICY,
     "drift-policy": POLICY,
     "ramp-policy": POLICY,
+    "retention-policy": POLICY,
     "candidate-spec": "candidate-spec",
     "strategy-build": "strategy-build",
     "snapshot-manifest": "dataset-snapshot",

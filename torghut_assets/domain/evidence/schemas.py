@@ -13,6 +13,7 @@ from torghut_assets.domain.evidence.dsse import Envelope
 from torghut_assets.domain.evidence.entries import TreeHead
 from torghut_assets.domain.evidence.keys import KeyRegistration, KeyRevocation
 from torghut_assets.domain.evidence.moments import UtcSecond
+from torghut_assets.domain.evidence.retention_records import HoldRelease, LegalHold, Tombstone
 from torghut_assets.domain.evidence.statement import MAY_SIGN, Statement, predicate_type
 from torghut_assets.domain.records import Part, Record
 
@@ -20,6 +21,9 @@ PREDICATES: Final[Mapping[str, type[Record]]] = {
     "approval": Approval,
     "key-registration": KeyRegistration,
     "key-revocation": KeyRevocation,
+    "tombstone": Tombstone,
+    "legal-hold": LegalHold,
+    "hold-release": HoldRelease,
 }
 """Kinds whose predicate is one kind of record. Other kinds carry any record in canonical form."""
 
