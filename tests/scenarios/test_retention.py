@@ -23,9 +23,7 @@ PERSONS = ("Rita Reviewer", "Bob Example")
 def short_terms(home, **days):
     """Put a policy into the home under which every listed kind expires at once."""
     shipped = yaml.safe_load(home.config_path("retention_policy").read_bytes())
-    shipped["keep_days"] = {kind: days.get(kind, 0) for kind in shipped["keep_days"]}
-    for kind in days:
-        shipped["keep_days"][kind] = days[kind]
+    shipped["keep_days"] = dict.fromkeys(shipped["keep_days"], 0) | days
     path = home.root / "config" / "retention_policy.yaml"
     path.parent.mkdir(exist_ok=True)
     path.write_text(yaml.safe_dump(shipped), encoding="utf-8")
@@ -41,9 +39,7 @@ def decided_home(evaluated_home, tmp_path_factory):
     first, second = PERSONS
     assert torghut("keys", "new", "--owner", first, **environment).returncode == 0
     made = torghut("keys", "new", "--owner", second, **environment)
-    introduced = torghut(
-        "keys", "introduce", made.stdout.split()[0], "--by", first, **environment
-    )
+    introduced = torghut("keys", "introduce", made.stdout.split()[0], "--by", first, **environment)
     assert introduced.returncode == 0, introduced.stderr
     settle_gate(home)
     short_terms(home)
@@ -102,7 +98,10 @@ def test_what_expired_goes_with_a_tombstone_and_every_command_says_so(decided, t
     said = f"removed under retention, tombstone {done['tombstones'][weights]}"
 
     verified = torghut("ledger", "verify")
-    assert (verified.returncode, f"{len(done['removed'])}  tombstone" in verified.stdout) == (0, True)
+    assert (verified.returncode, f"{len(done['removed'])}  tombstone" in verified.stdout) == (
+        0,
+        True,
+    )
     shown = torghut("audit", "show", REFUSED)
     assert (shown.returncode, said in " ".join(shown.stdout.split())) == (0, True)
     notes = asked("reconcile")["notes"]
