@@ -30,6 +30,7 @@ from torghut_assets.domain.evidence.approvals import AcceptedApproval, approvals
 from torghut_assets.domain.evidence.entries import LedgerEntry
 from torghut_assets.domain.evidence.faults import EvidenceRefusedError, Fault
 from torghut_assets.domain.evidence.ledger_check import LedgerPrefix
+from torghut_assets.domain.evidence.record_kinds import POLICY
 from torghut_assets.domain.evidence.removals import (
     RECORD,
     Removal,
@@ -262,7 +263,7 @@ class RetentionDesk:
                 described[digest] = place if name == RECORD else f"{name} of {place}"[:200]
             below = edges.setdefault(record, set())
             below |= {*made.inputs.values(), *made.policies.values(), *entry.subjects.values()}
-            if made.partition is None:
+            if entry.kind == POLICY:
                 newest_settings[made.asset] = record
         receipts = ReceiptBook(self._home).receipts()
         roots = dict.fromkeys(newest_settings.values(), "settings in force")

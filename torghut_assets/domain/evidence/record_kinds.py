@@ -45,6 +45,7 @@ KIND_OF_RECORD: Final[Mapping[str, str]] = {
     "rollback-receipt": "rollback",
     "incident-report": "incident",
     "ramp-stage": "ramp-stage",
+    "control-evidence-map": "control-evidence",
     "advisory-experiment-summary": "advisory",
     "advisory-rationale-review": "advisory",
     "advisory-parameter-proposal": "advisory",
