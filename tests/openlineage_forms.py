@@ -115,7 +115,8 @@ def require_facet(facet, where):
 
 def _require(data, form, where):
     """Compare plain data with a class, field by field."""
-    hints = typing.get_type_hints(form, vars(importlib.import_module(form.__module__)))
+    module = importlib.import_module(form.__module__)
+    hints = typing.get_type_hints(form, {**vars(typing), **vars(base), **vars(module)})
     fields = {field.name: field for field in attr.fields(form)}
     assert set(data) <= set(fields), f"{where}: unknown {set(data) - set(fields)}"
     for name, field in fields.items():
