@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import dagster as dg
 
@@ -212,7 +212,7 @@ def transport_to(place: str) -> Any:
             expected="the extra `lineage`",
             action="Install it with: pip install 'torghut-assets[lineage]'",
         ) from error
-    parts = urlsplit(place)
+    parts = _split(place)
     if parts.scheme == "file" and parts.path and not parts.netloc:
         path = Path(parts.path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -231,9 +231,17 @@ def transport_to(place: str) -> Any:
 
 def shown(place: str) -> str:
     """Return a place without anything that could be a secret: no user, password or query."""
-    parts = urlsplit(place)
-    return (
-        f"{parts.scheme}:{'//' + (parts.hostname or '') if parts.netloc else ''}"
-        + (f":{parts.port}" if parts.netloc and parts.port else "")
-        + parts.path
-    )
+    parts = _split(place)
+    host = f"//{parts.hostname or ''}" if parts.netloc else ""
+    port = f":{parts.port}" if parts.netloc and parts.port else ""
+    return f"{parts.scheme}:{host}{port}{parts.path}"
+
+
+def _split(place: str) -> SplitResult:
+    """Return the parts of a URL; nothing at all if it is none."""
+    try:
+        parts = urlsplit(place)
+        _ = parts.port
+    except ValueError:
+        return urlsplit("")
+    return parts

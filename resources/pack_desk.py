@@ -229,12 +229,12 @@ class PackDesk:
             if digest in seen:
                 continue
             seen.add(digest)
+            if digest in removed:
+                found.removed[digest] = removed[digest]
+                plan = removed[digest].tombstone.plan_digest
+                found.records[plan] = store.get(plan)  # lists others: not followed
             if digest not in store:
-                if digest in removed:
-                    found.removed[digest] = removed[digest]
-                    plan = removed[digest].tombstone.plan_digest
-                    found.records[plan] = store.get(plan)  # lists others: not followed
-                elif digest in required:
+                if digest in required and digest not in removed:
                     store.get(digest)  # raises, naming it
                 continue
             path = store.verified_path(digest)

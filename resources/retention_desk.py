@@ -183,6 +183,11 @@ class RetentionDesk:
     def _bury(self, plan: RetentionPlan, prefix: LedgerPrefix) -> None:
         """Append the tombstones of a plan: all of them, or none."""
         policy = self.policy()
+        if plan.persons_required != policy.persons_required:
+            raise RetentionRefusedError(
+                f"the plan asks for {plan.persons_required} persons, the policy for "
+                f"{policy.persons_required}. Make a new plan."
+            )
         if policy.digest != plan.policy_digest:
             raise RetentionRefusedError(
                 f"the plan was made under policy {plan.policy_digest}, in force is "

@@ -9,7 +9,7 @@ import datetime as dt
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from torghut_assets.domain.errors import BadInputError
 from torghut_assets.domain.evidence.anchors import TimestampedHead
@@ -149,7 +149,8 @@ def _certificates(path: Path) -> "list[Certificate]":
         ) from error
 
 
-def _client():  # type: ignore[no-untyped-def]
+def _client() -> Any:
+    """Return the module of the optional extra, or say which extra is missing."""
     try:
         import rfc3161_client
     except ImportError as error:

@@ -5,7 +5,7 @@ from typing import Final
 
 import dagster as dg
 
-from torghut_assets.assets.keys import ASSETS
+from torghut_assets.assets.keys import ASSETS, AUDITED
 from torghut_assets.resources.home import Home
 
 _LINEAGE_TO: Final = "TORGHUT_LINEAGE"
@@ -24,7 +24,8 @@ def lineage_emission(
         return dg.SkipReason(f"{_LINEAGE_TO} names no collector")
     from torghut_assets.resources.openlineage_outbox import Outbox
 
-    outbox = Outbox(home, place, {name: made.record_type for name, made in ASSETS.items()})
+    held = {**ASSETS, **AUDITED}
+    outbox = Outbox(home, place, {name: made.record_type for name, made in held.items()})
     done = outbox.emit(context.instance)
     refused = f", {len(done.refused)} refused: {done.refused[0]}" if done.refused else ""
     return dg.SkipReason(f"{done.delivered} events delivered{refused}")

@@ -295,7 +295,17 @@ def test_the_sensor_delivers_runs_that_nobody_started_from_the_shell(
 
 @pytest.mark.parametrize(
     "place",
-    ["", "nowhere", "ftp://x/y", "file:", "http://", "http://user:secret@host/", "file://host/x"],
+    [
+        "",
+        "nowhere",
+        "ftp://x/y",
+        "file:",
+        "http://",
+        "http://user:secret@host/",
+        "file://host/x",
+        "http://host:port/",
+        "http://[",
+    ],
 )
 def test_places_that_are_none_are_refused_without_repeating_a_secret(home, place):
     with pytest.raises(BadInputError) as refused:

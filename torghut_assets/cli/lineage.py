@@ -40,15 +40,15 @@ def emit(place: str | None, as_json: bool) -> None:
     """
     import sys
 
+    from torghut_assets.assets.keys import ASSETS, AUDITED
     from torghut_assets.cli.instance import instance_of
-    from torghut_assets.definitions import HELD
     from torghut_assets.resources.openlineage_outbox import LINEAGE_TO, Outbox, shown
 
     where = place or os.environ.get(LINEAGE_TO)
     if not where:
         raise UsageError(f"lineage: found no place, expected --to PLACE or {LINEAGE_TO}.")
     home = Home.from_environment()
-    outbox = Outbox(home, where, {name: made.record_type for name, made in HELD.items()})
+    outbox = Outbox(home, where, {n: made.record_type for n, made in {**ASSETS, **AUDITED}.items()})
     with instance_of(home) as instance:
         done = outbox.emit(instance)
     if as_json:
