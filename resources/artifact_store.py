@@ -1,7 +1,8 @@
 """The artifact store: bytes named by their own SHA-256, written once, verified when read.
 
 Write order is temporary file, fsync, rename, fsync of the folder: after a crash an
-artifact is there whole or not at all. There is no delete and no overwrite.
+artifact is there whole or not at all. There is no delete and no overwrite; `retention_desk` takes
+out what a tombstone in the ledger stands for.
 """
 
 import os

@@ -25,7 +25,7 @@ from torghut_assets.resources.home import Home
 from torghut_assets.resources.ledger import Ledger
 from torghut_assets.resources.register_file import RegisterFile
 
-_FORM: Final = 1
+_FORM: Final = 2
 _OPENING: Final = b'{"kind":'
 _SETTLING_NS: Final = 2_000_000_000
 _AT_ONCE: Final = 500
@@ -50,6 +50,9 @@ CREATE TABLE statements (sequence INTEGER NOT NULL, at TEXT NOT NULL, kind TEXT 
   subject TEXT NOT NULL, name TEXT NOT NULL, signers TEXT NOT NULL, actor TEXT,
   PRIMARY KEY (sequence, name)) STRICT;
 CREATE INDEX statements_about ON statements (subject);
+CREATE VIEW removed AS SELECT s.subject AS digest FROM statements s
+  WHERE s.kind = 'tombstone' AND s.name = 'artifact' AND NOT EXISTS (SELECT 1 FROM statements t
+    WHERE t.subject = s.subject AND t.kind <> 'tombstone' AND t.sequence > s.sequence);
 """
 
 
@@ -225,9 +228,10 @@ class AuditIndex:
         return (int(row[0]), str(row[1])) if row else (0, GENESIS_DIGEST)
 
     def count_by_kind(self) -> dict[str, int]:
-        """Return how many records there are of each kind."""
+        """Return how many records there are of each kind; none that a tombstone stands for."""
         rows = self._db.execute(
-            "SELECT kind, count(*) FROM nodes WHERE kind IS NOT NULL GROUP BY kind"
+            "SELECT kind, count(*) FROM nodes WHERE kind IS NOT NULL "
+            "AND digest NOT IN (SELECT digest FROM removed) GROUP BY kind"
         )
         return {str(kind): int(count) for kind, count in rows}
 
@@ -235,7 +239,8 @@ class AuditIndex:
         """Return the digest of a kind that was made last; indexed last if no event says."""
         row = self._db.execute(
             "SELECT n.digest FROM nodes n LEFT JOIN made m ON m.digest = n.digest "
-            "WHERE n.kind = ? ORDER BY m.at DESC NULLS LAST, n.id DESC LIMIT 1",
+            "WHERE n.kind = ? AND n.digest NOT IN (SELECT digest FROM removed) "
+            "ORDER BY m.at DESC NULLS LAST, n.id DESC LIMIT 1",
             (kind,),
         ).fetchone()
         return str(row[0]) if row else None
@@ -444,9 +449,11 @@ def _prepare(connection: sqlite3.Connection) -> None:
     (form,) = connection.execute("PRAGMA user_version").fetchone()
     if form == _FORM:
         return
-    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    for (name,) in tables:
-        connection.execute(f"DROP TABLE {name}")
+    made = connection.execute(
+        "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view')"
+    ).fetchall()
+    for form_of, name in made:
+        connection.execute(f"DROP {form_of} {name}")
     for statement in _SCHEMA.split(";"):
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {_FORM}")

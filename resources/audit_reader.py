@@ -23,6 +23,7 @@ from torghut_assets.domain.evidence.approval_records import Approval
 from torghut_assets.domain.evidence.approvals import approvals_in
 from torghut_assets.domain.evidence.entries import LedgerEntry
 from torghut_assets.domain.evidence.ledger_check import LedgerPrefix
+from torghut_assets.domain.evidence.removals import Retention, read_retention
 from torghut_assets.domain.identifiers import parse_candidate_id, parse_date, parse_snapshot_id
 from torghut_assets.domain.records import Record
 from torghut_assets.domain.stages.receipts import StageReceipt
@@ -123,6 +124,9 @@ class AuditReader:
         raise EvidenceError(f"{digest}: found {kind or 'no record'}, expected a record of an asset")
 
     def _load(self, model: type[Record], digest: str) -> Record:
+        gone = None if digest in self._home.store else self._retention().removal_text(digest)
+        if gone is not None:
+            raise EvidenceError(f"{digest}: {gone}. What it said is in no file here any more.")
         return model.from_canonical_bytes(self._home.store.get(digest), location=digest)
 
     def history(self, scope: Scope) -> History:
@@ -234,6 +238,8 @@ class AuditReader:
         }
         signers = statement.signers.split(",") if statement else []
         bytes_are, record = self._read(row)
+        gone = self._retention().removed.get(row.digest) if bytes_are == "missing" else None
+        bytes_are = "removed" if gone else bytes_are
         verdict = getattr(record, "verdict", None)
         return MadeRecord(
             asset=row.asset,
@@ -249,7 +255,13 @@ class AuditReader:
             statement=statement.sequence if statement else None,
             signers=tuple(owners.get(signer, signer[:12]) for signer in signers),
             actor=statement.actor if statement else None,
+            tombstone=gone.sequence if gone else None,
         )
+
+    def _retention(self) -> Retention:
+        """Return what was removed under retention, proven from the ledger as it is now."""
+        prefix = self._ledger.checked()
+        return read_retention(prefix.entries, prefix.ring)
 
     def _read(self, row: MadeRow) -> tuple[Bytes, Record | None]:
         try:

@@ -113,6 +113,11 @@ class Home:
         return self.root / "index" / "audit.sqlite"
 
     @property
+    def lineage_outbox_path(self) -> Path:
+        """Which OpenLineage events were delivered; without it all are sent again."""
+        return self.root / "lineage" / "openlineage.sqlite"
+
+    @property
     def keys_folder(self) -> Path:
         """Private keys, readable by their owner only."""
         return self.root / "keys"

@@ -27,6 +27,7 @@ from torghut_assets.domain.evidence.entries import (
 from torghut_assets.domain.evidence.faults import EvidenceRefusedError, Fault
 from torghut_assets.domain.evidence.keys import MACHINE_ROLES, KeyRegistration, KeyRing
 from torghut_assets.domain.evidence.ledger_check import LedgerPrefix, check_ledger
+from torghut_assets.domain.evidence.removals import read_retention
 from torghut_assets.domain.evidence.statement import Role, read_statement, statement_about
 from torghut_assets.domain.records import Digest, Record
 from torghut_assets.resources.clock import utc_now
@@ -179,7 +180,7 @@ class Ledger:
                 return self._checked(session, anchor)
 
     def verify(self, anchor: bytes | None = None) -> LedgerPrefix:
-        """Check everything anew: rows, all tree heads, guards, the anchor.
+        """Check everything anew: rows, all tree heads, guards, the anchor, tombstones and holds.
 
         Parameters
         ----------
@@ -203,6 +204,7 @@ class Ledger:
                 location=self.location,
                 detail="tables or triggers are not as this project makes them: somebody edited",
             )
+        read_retention(prefix.entries, prefix.ring)
         return prefix
 
     def head(self) -> tuple[TreeHead, bytes] | None:

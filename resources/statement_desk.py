@@ -41,7 +41,8 @@ from torghut_assets.resources.register_file import (
 
 RECORD: Final = "record"
 """Name of the subject that is the record itself."""
-_STATED_CODE: Final = ("domain", "assets", "checks", "strategies")
+STATED_CODE: Final = ("domain", "assets", "checks", "strategies")
+"""Parts of the package whose digest a statement names."""
 _OPENING: Final = b'{"kind":'
 
 
@@ -101,7 +102,7 @@ class StatementDesk:
 
     @property
     def _signing(self) -> Signing:
-        return Signing(code_digest(*_STATED_CODE), current_actor())
+        return Signing(code_digest(*STATED_CODE), current_actor())
 
     def _is_ahead(self, register: Register) -> bool:
         """Whether a register may have entries that the ledger does not name; cheap."""

@@ -21,6 +21,7 @@ GROUPS: Final = (
     "live_ramp_stage_2_plus",
     "continuous_monitoring",
     "rollback_incident",
+    "audit",
     "advisory",
 )
 """The stages in order, after the settings and before what only advises."""

@@ -51,6 +51,16 @@ ENVIRONMENT: Final = (
         "Never stored, logged or passed as an argument.",
     ),
     Variable(
+        "TORGHUT_LINEAGE",
+        "–",
+        "Where OpenLineage events go: an http(s) URL, or `file:PATH`. See [lineage](lineage.md).",
+    ),
+    Variable(
+        "OPENLINEAGE_API_KEY",
+        "–",
+        "Key of the OpenLineage collector, sent as a bearer token. Never stored or logged.",
+    ),
+    Variable(
         "DAGSTER_CLI_ASSET_MATERIALIZE_MODULE_NAME",
         "–",
         "Set by `torghut env`, read by Dagster: `dagster asset materialize` then works without "

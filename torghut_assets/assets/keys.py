@@ -7,6 +7,8 @@ from typing import Final, Literal, NamedTuple
 
 import dagster as dg
 
+from torghut_assets.domain.audit.controls import ControlEvidenceMap
+from torghut_assets.domain.audit.retention_policy import RetentionPolicy
 from torghut_assets.domain.backtest.overfit_records import OverfitDiagnostics
 from torghut_assets.domain.backtest.records import (
     BacktestMetrics,
@@ -76,7 +78,9 @@ DRIFT_REPORT: Final = dg.AssetKey("drift_report")
 ROLLBACK_PLAN: Final = dg.AssetKey("rollback_plan")
 ROLLBACK_RECEIPT: Final = dg.AssetKey("rollback_receipt")
 INCIDENT_REPORT: Final = dg.AssetKey("incident_report")
+RETENTION_POLICY: Final = dg.AssetKey("retention_policy")
 RAMP_POLICY: Final = dg.AssetKey("ramp_policy")
+CONTROL_EVIDENCE_MAP: Final = dg.AssetKey("control_evidence_map")
 RAMP_STAGE_1: Final = dg.AssetKey("ramp_stage_1")
 RAMP_STAGE_2_PLUS: Final = dg.AssetKey("ramp_stage_2_plus")
 
@@ -88,6 +92,9 @@ _DEPLOY = "torghut session deploy {candidate}"
 _SESSION = "torghut session run {candidate} --session {session}"
 _RAMP = "torghut ramp advance {candidate} --session {session}"
 _ROLL_BACK = "torghut session roll-back {candidate} --session {session}"
+
+
+_MAP = "dagster job execute -m torghut_assets.definitions -j map_controls"
 
 
 class Made(NamedTuple):
@@ -117,6 +124,7 @@ ASSETS: Final[dict[str, Made]] = {
     "trial_policy": Made(TrialPolicy, _SETTLE),
     "order_limits": Made(OrderLimits, _SETTLE),
     "paper_policy": Made(PaperPolicy, _SETTLE),
+    "retention_policy": Made(RetentionPolicy, _SETTLE),
     "candidate_spec": Made(CandidateSpec, _BUILD),
     "strategy_build": Made(StrategyBuild, _BUILD),
     "dataset_snapshot": Made(SnapshotManifest, _SNAPSHOT),
@@ -145,3 +153,6 @@ ASSETS: Final[dict[str, Made]] = {
     "ramp_stage_1": Made(RampStage, _RAMP),
     "ramp_stage_2_plus": Made(RampStage, _RAMP),
 }
+
+AUDITED: Final[dict[str, Made]] = {"control_evidence_map": Made(ControlEvidenceMap, _MAP)}
+"""What only reports on evidence: kept apart from `ASSETS`, from which decisions are read."""

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import dagster as dg
 
+from torghut_assets.domain.audit.retention_policy import RetentionPolicy, parse_retention_policy
 from torghut_assets.domain.backtest.records import CostModel, EvaluationSettings, RiskLimits
 from torghut_assets.domain.backtest.settings import (
     parse_cost_model,
@@ -99,6 +100,11 @@ def ramp_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[RampPolicy
     return _settled(home, "ramp_policy", parse_ramp_policy)
 
 
+def retention_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[RetentionPolicy]:
+    """How long evidence is kept, by kind, and how many persons approve a removal."""
+    return _settled(home, "retention_policy", parse_retention_policy)
+
+
 def policy_assets(home: Home) -> list[dg.AssetsDefinition]:
     """Return the settings in force as assets; an edited file makes its asset stale."""
     return [
@@ -113,6 +119,7 @@ def policy_assets(home: Home) -> list[dg.AssetsDefinition]:
         _as_asset(order_limits, home.config_path("order_limits")),
         _as_asset(paper_policy, home.config_path("paper_policy")),
         _as_asset(ramp_policy, home.config_path("ramp_policy")),
+        _as_asset(retention_policy, home.config_path("retention_policy")),
     ]
 
 

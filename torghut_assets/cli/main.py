@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "env": "torghut_assets.cli.env:env",
     "handoff": "torghut_assets.cli.handoff:handoff",
     "kill": "torghut_assets.cli.kill:kill",
+    "lineage": "torghut_assets.cli.lineage:lineage",
     "ramp": "torghut_assets.cli.ramp:ramp",
     "report": "torghut_assets.cli.report:report",
     "run": "torghut_assets.cli.run:run",

@@ -31,6 +31,7 @@ from torghut_assets.domain.audit.manifest import (
     redacted_name,
     salts_name,
     sums_text,
+    table_name,
 )
 from torghut_assets.domain.audit.proofs import ProvenLedger, check_ledger_part, require_anchor
 from torghut_assets.domain.audit.redecide import (
@@ -38,6 +39,7 @@ from torghut_assets.domain.audit.redecide import (
     RecordT,
     RedactedError,
     Redecided,
+    RemovedError,
     recount_trials,
     rejudge_approvals,
 )
@@ -46,6 +48,8 @@ from torghut_assets.domain.backtest.overfit_records import OverfitDiagnostics
 from torghut_assets.domain.drift.records import DriftReport
 from torghut_assets.domain.errors import EvidenceError
 from torghut_assets.domain.evidence.faults import EvidenceRefusedError, Fault
+from torghut_assets.domain.evidence.removals import Retention, read_retention, require_planned
+from torghut_assets.domain.evidence.retention_records import RetentionPlan
 from torghut_assets.domain.evidence.strict_json import parse_canonical
 
 MAX_SMALL_BYTES: Final = 4 * 1024 * 1024
@@ -96,6 +100,7 @@ class PackFindings:
     approvals: list[Redecided] = field(default_factory=list)
     not_decided: list[str] = field(default_factory=list)
     redacted: dict[str, list[str]] = field(default_factory=dict)
+    removed: dict[str, str] = field(default_factory=dict)
     withheld: int = 0
 
 
@@ -133,7 +138,8 @@ def check_pack(source: PackSource, anchors: Iterable[tuple[str, bytes]] = ()) ->
         ledger.entries,
     )
     findings.trials, findings.receipts = len(registers.trials), len(registers.receipts)
-    records = PackRecords(source, manifest, ledger.export.commitments)
+    retention = read_retention(ledger.entries, ledger.ring, complete=False)
+    records = PackRecords(source, manifest, ledger.export.commitments, retention)
     records.check(findings)
     if REDACTION in source.sizes:
         _require_redaction(source, records, findings)
@@ -273,8 +279,13 @@ class PackRecords:
     """The records of a pack, whole or redacted."""
 
     def __init__(
-        self, source: PackSource, manifest: AuditPack, commitments: Mapping[str, str]
+        self,
+        source: PackSource,
+        manifest: AuditPack,
+        commitments: Mapping[str, str],
+        retention: Retention,
     ) -> None:
+        self._retention = retention
         self._source = source
         self._manifest = manifest
         self._commitments = commitments
@@ -289,6 +300,24 @@ class PackRecords:
             elif name.startswith("redacted/"):
                 self._check_redacted(name, findings)
         findings.records = len(self.kinds)
+        self._check_removed(findings)
+
+    def _check_removed(self, findings: PackFindings) -> None:
+        """Require what is held to be here, or a tombstone whose plan is here and lists it."""
+        for removal in self._retention.removed.values():
+            where = f"ledger entry {removal.sequence}"
+            stone = removal.tombstone
+            require_planned(removal, self.load(RetentionPlan, stone.plan_digest, needed_by=where))
+            artifact = stone.removed.artifact
+            if not {record_name(artifact), table_name(artifact)} & self._source.sizes.keys():
+                findings.removed[artifact] = f"{stone.removed.what}: {removal.text}"
+        for held in self._manifest.held:
+            if held.digest not in self.kinds and held.digest not in findings.removed:
+                raise PackFaultError(
+                    PackFault.RECORD_MISSING,
+                    location=MANIFEST,
+                    detail=f"{held.asset} {held.digest} is not in the pack",
+                )
 
     def _check_record(self, name: str) -> None:
         payload = _small(self._source, name)
@@ -331,6 +360,8 @@ class PackRecords:
             raise RedactedError(digest)
         name = record_name(digest)
         if name not in self._source.sizes:
+            if (said := self._retention.removal_text(digest)) is not None:
+                raise RemovedError(digest, said)
             raise PackFaultError(
                 PackFault.RECORD_MISSING,
                 location=needed_by,
@@ -373,6 +404,10 @@ def _decide_again(findings: PackFindings, records: PackRecords, trials: tuple[An
                 findings.not_decided.append(
                     f"{kind} {digest[:12]}: record {error.digest[:12]} is redacted"
                 )
+            except RemovedError as error:
+                findings.not_decided.append(
+                    f"{kind} {digest[:12]}: record {error.digest[:12]} was {error.said}"
+                )
     findings.not_decided += [
         f"{DriftReport.record_kind} {digest[:12]}: not by this version; its digest is verified"
         for digest in records.of_kind(DriftReport.record_kind)
@@ -384,4 +419,8 @@ def _decide_again(findings: PackFindings, records: PackRecords, trials: tuple[An
         except RedactedError as error:
             findings.not_decided.append(
                 f"trial count {digest[:12]}: record {error.digest[:12]} is redacted"
+            )
+        except RemovedError as error:
+            findings.not_decided.append(
+                f"trial count {digest[:12]}: record {error.digest[:12]} was {error.said}"
             )

@@ -11,6 +11,7 @@ from typing import Final
 from torghut_assets.domain.audit.page_evidence import PageEvidence
 from torghut_assets.domain.audit.page_pictures import bar_picture, chain_picture, line_picture
 from torghut_assets.domain.evidence.moments import moment_text
+from torghut_assets.domain.evidence.removals import removed_text
 from torghut_assets.domain.gates.records import GateResult
 from torghut_assets.domain.tca.records import PaperTca
 
@@ -118,6 +119,11 @@ def _missing(evidence: PageEvidence) -> str:
         f"No {title}: nobody made <code>{name}</code>."
         for name, title in _CHAIN
         if name not in held
+    ]
+    missing += [
+        f"{escape(stone.removed.what)} <code>{stone.removed.artifact[:12]}</code> was "
+        f"{removed_text(sequence)}: {escape(stone.reason)}."
+        for sequence, stone in evidence.removed()
     ]
     if not any(True for _ in evidence.approvals()):
         missing.append("No signed approval of a person concerns this candidate.")

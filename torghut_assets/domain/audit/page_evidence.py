@@ -13,6 +13,7 @@ from torghut_assets.domain.digests import canonical_json
 from torghut_assets.domain.drift.records import DriftReport
 from torghut_assets.domain.evidence.approval_records import Approval
 from torghut_assets.domain.evidence.entries import LedgerEntry
+from torghut_assets.domain.evidence.retention_records import TOMBSTONE, Tombstone
 from torghut_assets.domain.gates.paper_records import PaperGateReport
 from torghut_assets.domain.gates.records import GateReport
 from torghut_assets.domain.records import Record
@@ -111,8 +112,17 @@ class PageEvidence:
         )
 
     def approvals(self) -> Iterator[tuple[LedgerEntry, Approval]]:
-        """Return the approvals in the pack with their entries."""
+        """Return the approvals in the pack with their entries; not those of a retention plan."""
         for entry in self.entries:
             if entry.kind == "approval":
                 where = f"ledger entry {entry.sequence}"
-                yield entry, entry.statement.record(Approval, location=where)
+                approval = entry.statement.record(Approval, location=where)
+                if approval.decision.kind != "retention":
+                    yield entry, approval
+
+    def removed(self) -> Iterator[tuple[int, Tombstone]]:
+        """Return the tombstones in the pack with the number of their entries."""
+        for entry in self.entries:
+            if entry.kind == TOMBSTONE:
+                where = f"ledger entry {entry.sequence}"
+                yield entry.sequence, entry.statement.record(Tombstone, location=where)

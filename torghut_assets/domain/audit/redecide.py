@@ -47,6 +47,15 @@ class RedactedError(Exception):
         super().__init__(digest)
 
 
+class RemovedError(Exception):
+    """A record that a decision needs was removed under retention; a tombstone stands for it."""
+
+    def __init__(self, digest: str, said: str) -> None:
+        self.digest = digest
+        self.said = said
+        super().__init__(digest)
+
+
 class Records(Protocol):
     """The records of a pack."""
 
@@ -57,6 +66,8 @@ class Records(Protocol):
         ------
         RedactedError
             If fields were taken out of it.
+        RemovedError
+            If a tombstone in the pack stands for it.
         PackFaultError
             With `record_missing` if it is not in the pack.
         EvidenceError
