@@ -11,6 +11,7 @@ from typing import Self
 
 import torghut_assets
 from torghut_assets.domain.errors import BadInputError
+from torghut_assets.resources.artifact_place import STORE_URL, artifact_store
 from torghut_assets.resources.artifact_store import ArtifactStore
 from torghut_assets.resources.new_files import write_new
 
@@ -44,10 +45,12 @@ class Home:
     root: Path
     dagster_home: Path
     trial_anchor_path: Path
+    store_url: str | None = None
+    """`s3://BUCKET/PREFIX` if the artifacts are not kept in the home."""
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Read `TORGHUT_HOME`, `DAGSTER_HOME` and `TORGHUT_TRIAL_ANCHOR`.
+        """Read `TORGHUT_HOME`, `DAGSTER_HOME`, `TORGHUT_TRIAL_ANCHOR`, `TORGHUT_STORE_URL`.
 
         Defaults: `.torghut` in the working directory, and `dagster` and
         `anchors/trials.json` below the home.
@@ -59,6 +62,7 @@ class Home:
             root=root,
             dagster_home=Path(dagster_home).resolve() if dagster_home else root / "dagster",
             trial_anchor_path=Path(anchor).resolve() if anchor else root / "anchors/trials.json",
+            store_url=os.environ.get(STORE_URL) or None,
         )
 
     @classmethod
@@ -70,7 +74,7 @@ class Home:
     @property
     def store(self) -> ArtifactStore:
         """The artifact store."""
-        return ArtifactStore(self.root / "store")
+        return artifact_store(self.root, self.store_url)
 
     @property
     def candidates_folder(self) -> Path:
