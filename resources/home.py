@@ -13,6 +13,7 @@ import torghut_assets
 from torghut_assets.domain.errors import BadInputError
 from torghut_assets.resources.artifact_place import STORE_URL, artifact_store
 from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.home_format import mark_new, require_format
 from torghut_assets.resources.new_files import write_new
 
 _SHIPPED_CONFIG = Path(torghut_assets.__file__).parent / "config"
@@ -159,16 +160,31 @@ class Home:
         own = self.root / "config" / f"{name}.yaml"
         return own if own.is_file() else _SHIPPED_CONFIG / f"{name}.yaml"
 
+    def require_format(self) -> None:
+        """Refuse to work on a home of another format than this code makes.
+
+        Raises
+        ------
+        HomeFormatError
+            Saying whether to migrate it or to install newer code.
+        """
+        require_format(self.root)
+
     def prepare(self) -> None:
         """Make the folders, and a Dagster instance file unless there is one.
 
         Raises
         ------
+        HomeFormatError
+            If the home has another format.
         HomeUnusableError
             If a folder cannot be made or written to.
         """
+        self.require_format()
         for folder in (self.root, self.candidates_folder, self.universes_folder, self.dagster_home):
             try:
+                if folder != self.root:
+                    mark_new(self.root)  # before the folders that say that somebody worked here
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise HomeUnusableError(folder, str(error.strerror)) from error

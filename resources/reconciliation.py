@@ -184,8 +184,7 @@ class Reconciler:
         """Digest every artifact of the store."""
         store = self._home.store
         return {
-            digest: "intact" if store.is_intact(digest) else "altered"
-            for digest in store.digests()
+            digest: "intact" if store.is_intact(digest) else "altered" for digest in store.digests()
         }
 
     def _leftovers(self, seen: Seen) -> list[Note]:
