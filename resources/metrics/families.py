@@ -45,7 +45,20 @@ class Family(NamedTuple):
     kind: Kind = "gauge"
 
 
-LATENCY_BUCKETS_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+LATENCY_BUCKETS_SECONDS: Final = (
+    0.1,
+    0.5,
+    1.0,
+    2.0,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    300.0,
+    3600.0,
+    86400.0,
+    345600.0,
+)
 
 FAMILIES: Final = (
     Family("torghut_runs", "Dagster runs by status.", "dagster", ("status",)),

@@ -120,7 +120,8 @@ class Readings:
                 ReceiptBook(self._home).receipts()  # reads all and raises what is wrong
                 raise EvidenceContradictionError(
                     location=f"{self._home.receipts_path} entry {row.sequence}",
-                    problem="it does not follow what was read before: another file took its place",
+                    found="an entry that does not follow what was read before",
+                    expected="the next one",
                 )
             book.add(receipt)
         for labels, count in book.decided.items():

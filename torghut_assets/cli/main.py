@@ -96,6 +96,7 @@ def main() -> None:
         torghut.main(prog_name="torghut", standalone_mode=False)
     except TorghutError as error:
         _say(str(error))
+        _log_refusal(error)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -109,6 +110,12 @@ def main() -> None:
     except Exception:  # noqa: BLE001 - Python would end with 1, and 1 means refused by a gate
         traceback.print_exc()
         sys.exit(_INTERNAL_ERROR)
+
+
+def _log_refusal(error: TorghutError) -> None:
+    from torghut_assets.resources.event_log import log_event
+
+    log_event("refused", error=type(error).__name__, exit_status=error.exit_code)
 
 
 def _say(message: str) -> None:
