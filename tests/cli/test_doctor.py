@@ -5,6 +5,7 @@ import json
 import pytest
 from command_line import torghut
 
+from tests.previous_home import unpack_as_of_today
 from torghut_assets.resources.doctor import machine, questions
 from torghut_assets.resources.doctor.findings import Finding, Mark, exit_status
 from torghut_assets.resources.kill_switch import KillSwitch
@@ -15,6 +16,14 @@ def _compiled(monkeypatch):
     """Whether kernels are compiled is a matter of this machine; it has a test of its own."""
     others = tuple(q for q in questions.QUESTIONS if q is not machine.kernels)
     monkeypatch.setattr(questions, "QUESTIONS", others)
+
+
+@pytest.fixture
+def evaluated(tmp_path, monkeypatch):
+    """A home with evidence, of today's format."""
+    home = unpack_as_of_today(tmp_path)
+    monkeypatch.setenv("TORGHUT_HOME", str(home.root))
+    return home
 
 
 def examined(status):
@@ -92,15 +101,8 @@ def test_an_altered_artifact_is_broken_evidence(evaluated):
     assert digest in finding["found"]
 
 
-@pytest.mark.parametrize("name", ["ledger", "receipts", "trials"])
+@pytest.mark.parametrize("name", ["ledger", "receipts", "orders", "trials"])
 def test_a_register_that_is_gone_is_broken_evidence(evaluated, name):
-    from evaluated_examples import PASSING, SNAPSHOT
-
-    from torghut_assets.cli.driver import Driver
-    from torghut_assets.cli.instance import instance_of
-
-    with instance_of(evaluated) as instance:
-        Driver(evaluated, instance).settle(PASSING, SNAPSHOT, through="research_feedback")
     (evaluated.root / "ledger" / f"{name}.sqlite").unlink()
     for beside in ("-wal", "-shm"):
         (evaluated.root / "ledger" / f"{name}.sqlite{beside}").unlink(missing_ok=True)

@@ -14,6 +14,7 @@ import dagster as dg
 import pytest
 from command_line import torghut
 
+from tests.previous_home import unpack
 from torghut_assets.cli.instance import instance_of
 from torghut_assets.resources.dagster_storage import (
     MigrationRefusedError,
@@ -34,15 +35,12 @@ NOW = dt.datetime(2026, 12, 1, 8, 0, tzinfo=dt.UTC)
 OLD_DAGSTER = Path(__file__).parents[1] / "golden" / "dagster_1_8" / "instance.tar.xz"
 
 
-def aged(home):
-    """Make a home look like one of code that wrote no format."""
-    (home.root / "format.json").unlink()
-
-
 @pytest.fixture
-def old(evaluated):
-    aged(evaluated)
-    return evaluated
+def old(tmp_path, monkeypatch):
+    """A home of code that wrote no format."""
+    home, _ = unpack(tmp_path)
+    monkeypatch.setenv("TORGHUT_HOME", str(home.root))
+    return home
 
 
 def test_a_new_home_says_its_format(tmp_path):

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 from command_line import torghut
-from evaluated_examples import PASSING, SNAPSHOT
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.previous_home import CANDIDATE as PASSING
+from tests.previous_home import SNAPSHOT, unpack_as_of_today
 from tests.service_programs import program
-from torghut_assets.cli.driver import Driver
 from torghut_assets.cli.instance import instance_of
 from torghut_assets.resources.kill_switch import KillSwitch
 from torghut_assets.resources.ledger import Ledger
@@ -27,6 +27,14 @@ from torghut_assets.resources.metrics.server import metrics_server
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 METRIC = re.compile(r"\btorghut_[a-z_]+")
+
+
+@pytest.fixture
+def evaluated(tmp_path, monkeypatch):
+    """A home with evidence, of today's format."""
+    home = unpack_as_of_today(tmp_path)
+    monkeypatch.setenv("TORGHUT_HOME", str(home.root))
+    return home
 
 
 def shown(text):
@@ -45,13 +53,15 @@ def asked(home):
 
 
 def test_the_numbers_of_an_evaluated_home_are_those_of_its_records(evaluated):
-    with instance_of(evaluated) as instance:
-        Driver(evaluated, instance).settle(PASSING, SNAPSHOT, through="research_feedback")
     KillSwitch(evaluated).write(None, "a drill")
     found = asked(evaluated)
     assert found["torghut_gate_reports", (("verdict", "pass"),)] == 1
-    assert found["torghut_gate_reports", (("verdict", "fail"),)] == 1
-    assert sum(v for (name, _), v in found.items() if name == "torghut_gate_reasons") >= 1
+    assert found["torghut_orders", (("status", "filled"),)] == 9
+    assert found["torghut_order_submit_to_acknowledge_seconds_count", ()] == 9
+    assert found["torghut_deployments", ()] == 1
+    level = (("candidate", PASSING), ("level", "not_yet"))
+    assert found["torghut_drift_level", level] == 1
+    assert found["torghut_sessions_behind", (("broker", "replay"), ("candidate", PASSING))] > 1000
     assert found["torghut_gate_reports_unread", ()] == 0
     decided = {k: v for (name, k), v in found.items() if name == "torghut_stage_decisions"}
     assert decided[("outcome", "pass"), ("stage", "gate_policy_evaluation")] == 1
@@ -118,7 +128,7 @@ def test_the_endpoints_answer_and_name_what_cannot_be_read(served):
     assert found["torghut_source_up", (("source", "gates"),)] == 1
 
 
-def test_later_scrapes_see_what_happened_since(evaluated):
+def test_later_scrapes_see_what_happened_since(evaluated, tmp_path):
     with instance_of(evaluated) as instance:
         collector = MetricsCollector(evaluated, instance)
 
@@ -127,8 +137,9 @@ def test_later_scrapes_see_what_happened_since(evaluated):
             return values["torghut_ledger_entries"], values["torghut_kill_latches_engaged"]
 
         before = entries()
-        with instance_of(evaluated) as other:
-            Driver(evaluated, other).settle(PASSING, SNAPSHOT, through="research_feedback")
+        pack = tmp_path / "pack.zip"
+        words = ("audit", "export", PASSING, "--snapshot", SNAPSHOT, "--out", str(pack))
+        assert torghut(*words).returncode == 0
         KillSwitch(evaluated).write(PASSING, "a drill")
         assert entries()[0] > before[0]
         assert entries()[1] == before[1] + 1

@@ -1,37 +1,19 @@
 """A home that earlier code made: after `torghut migrate` every digest, proof and answer holds."""
 
-import json
-import tarfile
-from pathlib import Path
-
 import pytest
 from command_line import torghut
 
-from torghut_assets.resources.home import Home
+from tests.previous_home import CANDIDATE, SNAPSHOT, unpack
 from torghut_assets.resources.home_format import FORMAT, format_of
 from torghut_assets.resources.ledger import Ledger
 
-ARCHIVE = Path(__file__).parents[1] / "golden" / "previous_home" / "home.tar.xz"
-CANDIDATE, SNAPSHOT = "tsmom-megacaps-v1", "us-megacaps@2021-12-31"
-
-
-@pytest.fixture(scope="module")
-def unpacked(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("previous")
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(folder, filter="data")
-    return folder
-
 
 @pytest.fixture
-def previous(unpacked, tmp_path, monkeypatch):
-    """The home as it was, in a place of its own, and what its commands said."""
-    import shutil
-
-    root = tmp_path / "previous"
-    shutil.copytree(unpacked / "home", root)
-    monkeypatch.setenv("TORGHUT_HOME", str(root))
-    return Home.at(root), json.loads((unpacked / "told.json").read_text("utf-8"))
+def previous(tmp_path, monkeypatch):
+    """The home as it was, and what its commands said."""
+    home, told = unpack(tmp_path)
+    monkeypatch.setenv("TORGHUT_HOME", str(home.root))
+    return home, told
 
 
 def test_every_digest_proof_and_answer_of_an_older_home_holds_after_migration(previous):

@@ -33,7 +33,7 @@ def show() -> None:
     with instance_of(home) as instance:
         collector = MetricsCollector(home, instance)
         try:
-            click.echo(exposition(collector), nl=False)
+            click.echo(exposition(collector).decode("utf-8"), nl=False)
             problems = collector.problems
         finally:
             collector.close()
