@@ -34,6 +34,8 @@ services: ## Debian: install what the tests of team mode run for real (as root)
 	[ -n "$$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || set -- "$$@" postgresql; \
 	command -v redis-server >/dev/null || set -- "$$@" redis-server; \
 	[ -x /usr/sbin/nginx ] || set -- "$$@" nginx-light; \
+	command -v promtool >/dev/null || set -- "$$@" prometheus; \
+	command -v swift-proxy-server >/dev/null || set -- "$$@" swift-proxy swift-account swift-container swift-object; \
 	command -v chromium >/dev/null || set -- "$$@" chromium; \
 	if [ $$# -gt 0 ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$@" >/dev/null; fi
 

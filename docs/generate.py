@@ -9,6 +9,7 @@ from typing import Final
 
 from page_writers.assets import assets_page, picture
 from page_writers.commands import cli_page
+from page_writers.observability import observability_page
 from page_writers.settings import settings_page
 
 from torghut_assets.domain.evidence.schemas import published_schemas
@@ -45,6 +46,7 @@ def pipeline_page() -> str:
 PAGES: Final = {
     "docs/pipeline.md": pipeline_page,
     "docs/cli.md": cli_page,
+    "docs/observability.md": observability_page,
     "docs/settings.md": settings_page,
     "docs/assets.md": assets_page,
     "README.md": readme,

@@ -7,7 +7,6 @@ because a question about one of 10,000 decisions must not read all of them.
 """
 
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Final, NamedTuple, Self
@@ -26,9 +25,8 @@ from torghut_assets.resources.ledger import Ledger
 from torghut_assets.resources.register_file import RegisterFile
 
 _FORM: Final = 2
-_OPENING: Final = b'{"kind":'
-_SETTLING_NS: Final = 2_000_000_000
 _AT_ONCE: Final = 500
+_OPENING: Final = b'{"kind":'
 _SCHEMA: Final = """
 CREATE TABLE progress (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE nodes (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, kind TEXT, about TEXT)
@@ -266,32 +264,25 @@ class AuditIndex:
             self._read_events(instance, assets)
 
     def _read_store(self) -> None:
-        """Index the artifacts of folders that changed since they were listed last."""
-        root = self._home.store.root
-        if not root.is_dir():
-            return
-        for folder in sorted(root.iterdir()):
-            if len(folder.name) != 2 or not folder.is_dir():
-                continue
-            now, changed = time.time_ns(), folder.stat().st_mtime_ns
-            if self._progress(f"store/{folder.name}") == str(changed):
+        """Index the artifacts of shelves that changed since they were listed last."""
+        for shelf in self._home.store.shelves():
+            if shelf.mark is not None and self._progress(f"store/{shelf.name}") == shelf.mark:
                 continue
             known = self._db.execute(
                 "SELECT digest FROM nodes WHERE kind IS NOT NULL AND digest >= ? AND digest < ?",
-                (folder.name, folder.name + "g"),
+                (shelf.name, shelf.name + "g"),
             )
             seen = {digest for (digest,) in known}
-            for path in folder.iterdir():
-                if path.name not in seen and is_digest(path.name):
-                    self._read_artifact(path.name)
-            if changed < now - _SETTLING_NS:  # a write within the clock's step may not show
-                self._note(f"store/{folder.name}", str(changed))
+            for digest in shelf.digests():
+                if digest not in seen:
+                    self._read_artifact(digest)
+            if shelf.mark is not None:
+                self._note(f"store/{shelf.name}", shelf.mark)
 
     def _read_artifact(self, digest: str) -> None:
         """Index one artifact; bytes that are altered or no record rest on nothing."""
-        with self._home.store.path_of(digest).open("rb") as file:
-            if file.read(len(_OPENING)) != _OPENING:
-                return
+        if self._home.store.opening(digest, len(_OPENING)) != _OPENING:
+            return
         try:
             reading = read_any(self._home.store.get(digest), location=f"artifact {digest}")
         except EvidenceError:  # whoever reads the record refuses it by name

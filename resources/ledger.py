@@ -31,6 +31,7 @@ from torghut_assets.domain.evidence.removals import read_retention
 from torghut_assets.domain.evidence.statement import Role, read_statement, statement_about
 from torghut_assets.domain.records import Digest, Record
 from torghut_assets.resources.clock import utc_now
+from torghut_assets.resources.event_log import log_event
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.key_ring import KeyFolder, SigningKey
 from torghut_assets.resources.ledger_file import LedgerSession, LedgerStorage
@@ -125,7 +126,14 @@ class Ledger:
                 payload = statement_about(kind, subjects, predicate).canonical_bytes()
                 envelope = sealed(IN_TOTO, payload, self._machine_key(role, prefix.ring).sign)
                 entries.append(self._add(envelope, self._next_time(prefix), prefix, session))
-            return tuple(entries)
+        for entry in entries:
+            log_event(
+                "statement_appended",
+                kind=entry.statement.kind,
+                sequence=entry.sequence,
+                digest=entry.statement_digest,
+            )
+        return tuple(entries)
 
     def append_sealed(self, seal: Seal, *, uses: Role = "runner") -> LedgerEntry:
         """Append what `seal` makes of the ledger so far, as the only writer.

@@ -28,7 +28,6 @@ from torghut_assets.domain.evidence.register_spans import read_spans
 from torghut_assets.domain.evidence.removals import Retention, read_retention
 from torghut_assets.domain.evidence.statement import RecordMade
 from torghut_assets.domain.records import Record
-from torghut_assets.resources.artifact_store import digest_of_file
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.lineage import (
     INPUT_DIGESTS,
@@ -196,9 +195,9 @@ class Reconciler:
 
     def _stored(self) -> dict[str, Bytes]:
         """Digest every artifact of the store."""
+        store = self._home.store
         return {
-            path.name: "intact" if digest_of_file(path) == path.name else "altered"
-            for path in sorted(self._home.store.root.glob("??/" + "?" * 64))
+            digest: "intact" if store.is_intact(digest) else "altered" for digest in store.digests()
         }
 
     def _leftovers(self, seen: Seen) -> list[Note]:
@@ -213,8 +212,7 @@ class Reconciler:
         for digest, state in seen.stored.items():
             if digest in known or state != "intact":
                 continue
-            with self._home.store.path_of(digest).open("rb") as file:
-                opening = file.read(max(map(len, openings)))
+            opening = self._home.store.opening(digest, max(map(len, openings)))
             for start, name in openings.items():
                 if opening.startswith(start):
                     detail = f"{digest} was stored and never stated: nothing rests on it"

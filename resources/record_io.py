@@ -17,6 +17,7 @@ from torghut_assets.domain.errors import EvidenceContradictionError, UpstreamMis
 from torghut_assets.domain.evidence.record_kinds import KIND_OF_RECORD, POLICY
 from torghut_assets.domain.records import Record
 from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.event_log import log_event
 from torghut_assets.resources.lineage import (
     INPUT_DIGESTS,
     LEDGER_SEQUENCE,
@@ -92,6 +93,15 @@ class RecordIO(dg.IOManager):
                 STATEMENT_DIGEST: entry.statement_digest,
                 LEDGER_SEQUENCE: entry.sequence,
             }
+        )
+        log_event(
+            "record_stored",
+            run_id=context.run_id,
+            asset=context.asset_key.to_user_string(),
+            partition=partition,
+            kind=obj.record_kind,
+            digest=digest,
+            sequence=entry.sequence,
         )
         if read:
             context.add_output_metadata({INPUT_DIGESTS: dg.MetadataValue.json(read)})

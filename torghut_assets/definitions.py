@@ -249,4 +249,6 @@ def build_definitions(home: Home) -> dg.Definitions:
 @dg.definitions
 def defs() -> dg.Definitions:
     """Build the code location of the home that the environment names."""
-    return build_definitions(Home.from_environment())
+    home = Home.from_environment()
+    home.require_format()
+    return build_definitions(home)

@@ -18,12 +18,15 @@ _COMMANDS: Final = {
     "advise": "torghut_assets.cli.advise:advise",
     "candidate": "torghut_assets.cli.candidate:candidate",
     "dag": "torghut_assets.cli.dag:dag",
+    "doctor": "torghut_assets.cli.doctor:doctor",
     "drill": "torghut_assets.cli.drill:drill",
     "demo": "torghut_assets.cli.demo:demo",
     "env": "torghut_assets.cli.env:env",
     "handoff": "torghut_assets.cli.handoff:handoff",
     "kill": "torghut_assets.cli.kill:kill",
     "lineage": "torghut_assets.cli.lineage:lineage",
+    "metrics": "torghut_assets.cli.metrics:metrics",
+    "migrate": "torghut_assets.cli.migrate:migrate",
     "ramp": "torghut_assets.cli.ramp:ramp",
     "report": "torghut_assets.cli.report:report",
     "run": "torghut_assets.cli.run:run",
@@ -38,6 +41,10 @@ _COMMANDS: Final = {
 }
 
 
+_ANY_FORMAT: Final = frozenset(
+    {"doctor", "handoff", "kill", "migrate", "universe", "verify-statistics", "warm"}
+)
+"""Commands for a home of any format: what stops trading must work whatever happened."""
 _BAD_INPUT: Final = 4
 _INTERNAL_ERROR: Final = 70
 _INTERRUPTED: Final = 130
@@ -63,7 +70,8 @@ class _LateGroup(click.Group):
 
 @click.group(cls=_LateGroup)
 @click.version_option(__version__, prog_name="torghut")
-def torghut() -> None:
+@click.pass_context
+def torghut(context: click.Context) -> None:
     """Carry a trading strategy from thesis to gate decision, with evidence.
 
     State is kept in the folder TORGHUT_HOME (default: .torghut).
@@ -77,6 +85,10 @@ def torghut() -> None:
       4  bad input
     70 is an error inside torghut, with its traceback; 130 is an interruption.
     """
+    from torghut_assets.resources.home import Home
+
+    if context.invoked_subcommand not in _ANY_FORMAT:
+        Home.from_environment().require_format()
 
 
 def main() -> None:
@@ -85,6 +97,7 @@ def main() -> None:
         torghut.main(prog_name="torghut", standalone_mode=False)
     except TorghutError as error:
         _say(str(error))
+        _log_refusal(error)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -98,6 +111,12 @@ def main() -> None:
     except Exception:  # noqa: BLE001 - Python would end with 1, and 1 means refused by a gate
         traceback.print_exc()
         sys.exit(_INTERNAL_ERROR)
+
+
+def _log_refusal(error: TorghutError) -> None:
+    from torghut_assets.resources.event_log import log_event
+
+    log_event("refused", error=type(error).__name__, exit_status=error.exit_code)
 
 
 def _say(message: str) -> None:
