@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 3000
 
-.PHONY: help install demo services test test-heavy ui lint wheel lock docs clean
+.PHONY: help install demo services test test-heavy ui lint wheel lock docs docs-site screenshots clean
 
 help: ## Say what there is
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /	/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /	/' | expand -t 14
 
 install: $(VENV)/.installed ## Install into .venv, hash-checked, and compile the kernels once
 
@@ -56,6 +56,13 @@ wheel: install ## Build the wheel into dist/
 
 docs: install ## Write the generated pages
 	@$(BIN)/python docs/generate.py
+
+docs-site: install ## Build the documentation as a site into build/site, strictly
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
+	@echo "build/site: $$(find build/site -name '*.html' | wc -l) pages"
+
+screenshots: install ## Take the pictures in docs/screenshots from the real user interface (needs chromium)
+	@$(BIN)/python docs/screenshots.py
 
 lock: ## Resolve the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --extra dev --custom-compile-command 'make lock' pyproject.toml -o requirements.lock

@@ -9,6 +9,7 @@ from typing import Final
 
 from page_writers.assets import assets_page, picture
 from page_writers.commands import cli_page
+from page_writers.completions import completion_table
 from page_writers.observability import observability_page
 from page_writers.settings import settings_page
 
@@ -50,6 +51,7 @@ PAGES: Final = {
     "docs/settings.md": settings_page,
     "docs/assets.md": assets_page,
     "README.md": readme,
+    "torghut_assets/cli/commands.json": completion_table,
 }
 """Path below the root, and what writes it."""
 

@@ -24,6 +24,7 @@ from torghut_assets.domain.candidates.strategy import (
     StrategyParameters,
 )
 from torghut_assets.domain.digests import canonical_json, sha256_hex
+from torghut_assets.resources import work_progress
 from torghut_assets.resources.bar_vault import BarVault
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.strategy_plugins import load_strategy
@@ -70,12 +71,12 @@ class OpenEvaluation:
         Parameters
         ----------
         on_point : callable, optional
-            Told `(points done, points in all)`.
+            Told `(points done, points in all)`; whoever listens to the work, if it is left out.
         compared_points : int
             If the plugin offers a program for its grid: so many points, spread evenly, must have
             the same returns by `target_weights`, besides the declared and the picked ones.
         """
-        return self._run(self.bars, on_point, compared_points)
+        return self._run(self.bars, on_point or work_progress.report, compared_points)
 
     def look_at_holdout(self, chosen: Mapping[str, ParameterValue], since_bar: int) -> HoldoutLook:
         """Open the family's final holdout and trade the parameters last chosen through it.

@@ -54,6 +54,7 @@ from torghut_assets.domain.evidence.retention_records import (
     TOMBSTONE,
     LegalHold,
 )
+from torghut_assets.resources import work_progress
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.key_ring import KeyFolder
 from torghut_assets.resources.ledger import Ledger
@@ -233,6 +234,7 @@ class PackDesk:
                 found.removed[digest] = removed[digest]
                 plan = removed[digest].tombstone.plan_digest
                 found.records[plan] = store.get(plan)  # lists others: not followed
+            work_progress.report(len(seen), len(seen) + len(wanted))
             if digest not in store:
                 if digest in required and digest not in removed:
                     store.get(digest)  # raises, naming it

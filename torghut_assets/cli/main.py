@@ -1,12 +1,15 @@
 """The `torghut` command. Commands are imported when they are called: start-up is felt."""
 
 import importlib
+import os
+import shlex
 import sys
 import traceback
 from typing import Final
 
 import click
 
+from torghut_assets.cli.screen import plain
 from torghut_assets.domain.errors import TorghutError
 from torghut_assets.version import __version__
 
@@ -45,6 +48,8 @@ _ANY_FORMAT: Final = frozenset(
     {"doctor", "handoff", "kill", "migrate", "universe", "verify-statistics", "warm"}
 )
 """Commands for a home of any format: what stops trading must work whatever happened."""
+_COMPLETION_REQUEST: Final = "_TORGHUT_COMPLETE"
+"""The variable in which the shell scripts that click writes say what they want."""
 _BAD_INPUT: Final = 4
 _INTERNAL_ERROR: Final = 70
 _INTERRUPTED: Final = 130
@@ -93,8 +98,12 @@ def torghut(context: click.Context) -> None:
 
 def main() -> None:
     """Run the command; a refusal becomes one line on standard error and its exit status."""
+    if _COMPLETION_REQUEST in os.environ:
+        from torghut_assets.cli.completion import complete
+
+        complete()
     try:
-        torghut.main(prog_name="torghut", standalone_mode=False)
+        torghut.main(prog_name="torghut", standalone_mode=False, color=False if plain() else None)
     except TorghutError as error:
         _say(str(error))
         _log_refusal(error)
@@ -103,7 +112,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _say("interrupted. Run the same command again: it goes on with what was not made yet.")
+        _say(f"interrupted. What was made is kept; go on with: {_same_command()}")
         sys.exit(_INTERRUPTED)
     except OSError as error:
         _say(f"{error.filename or 'operating system'}: {error.strerror or error}.")
@@ -117,6 +126,11 @@ def _log_refusal(error: TorghutError) -> None:
     from torghut_assets.resources.event_log import log_event
 
     log_event("refused", error=type(error).__name__, exit_status=error.exit_code)
+
+
+def _same_command() -> str:
+    """Return the command as it was typed, ready to be pasted."""
+    return shlex.join(["torghut", *sys.argv[1:]])
 
 
 def _say(message: str) -> None:
