@@ -17,7 +17,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ import dagster as dg
 import yaml
 
 from torghut_assets.assets.keys import ASSETS
-from torghut_assets.assets.partitions import CANDIDATES, SESSIONS
+from torghut_assets.assets.partitions import CANDIDATES
 from torghut_assets.candidates import __file__ as candidates_file
 from torghut_assets.cli.candidate import submit
 from torghut_assets.cli.driver import Driver
@@ -101,7 +100,7 @@ class History:
         self._receipts = RegisterFile(home.receipts_path, home.receipts_anchor_path, RECEIPTS)
         self._rows = {file.path: file.rows_after(0) for file in (self._trials, self._receipts)}
         self._stated = list(self._first_statements())
-        self._events = list(self._first_events())
+        self.events = list(self._first_events())
 
     def write(self, candidate: str) -> None:
         """Register entries, receipts, statements and events of one more candidate."""
@@ -113,7 +112,7 @@ class History:
             for kind, subjects, made in self._stated
         ]
         self._ledger.append_all(lambda _: drafts)
-        for asset, partition, tags, metadata in self._events:
+        for asset, partition, tags, metadata in self.events:
             self._instance.report_runless_asset_event(
                 dg.AssetMaterialization(
                     asset,
@@ -224,16 +223,13 @@ def measure(candidates: int) -> None:
                 home.candidate_path(name).write_bytes(variant(number))
                 history.write(name)
             instance.add_dynamic_partitions(str(CANDIDATES.name), names)
-            print(f"{candidates} candidates", flush=True)
-            print(
-                f"  in a worker   {worker_cost(home, instance, range(candidates, candidates + 4)):.2f} s"
-            )
-            print(f"  torghut run   {process_cost(home, candidates + 4):.2f} s")
-            for name, (cold, warm) in tick_costs(home, instance).items():
-                print(
-                    f"  tick {name:18} first {cold * 1000:7.0f} ms, later {warm * 1000:7.0f} ms",
-                    flush=True,
-                )
+            print(f"{candidates} candidates, {len(history.events) * candidates} events", flush=True)
+            worker = worker_cost(home, instance, range(candidates, candidates + 4))
+            print(f"  in a worker   {worker:.2f} s", flush=True)
+            print(f"  torghut run   {process_cost(home, candidates + 4):.2f} s", flush=True)
+            for name, (first_tick, later) in tick_costs(home, instance).items():
+                milliseconds = f"first {first_tick * 1000:.0f} ms, later {later * 1000:.0f} ms"
+                print(f"  tick of {name:18} {milliseconds}", flush=True)
 
 
 def main() -> int:

@@ -1,5 +1,6 @@
 """The code location: only assembly, everything listed by name."""
 
+from functools import lru_cache
 from typing import Final
 
 import dagster as dg
@@ -19,7 +20,7 @@ from torghut_assets.assets import (
     tca,
 )
 from torghut_assets.assets.keys import ASSETS, Made
-from torghut_assets.assets.policies import policy_assets
+from torghut_assets.assets.policies import policy_assets, settings_in_force
 from torghut_assets.checks import backtest as backtest_checks
 from torghut_assets.checks import candidates as candidate_checks
 from torghut_assets.checks import gates as gate_checks
@@ -228,6 +229,7 @@ def build_definitions(home: Home) -> dg.Definitions:
         executor=dg.in_process_executor,
         resources={
             "home": home,
+            "stage_desk": stages,
             "desk": EvaluationDesk(home),
             "session_desk": sessions,
             "tca_desk": TcaDesk(sessions.bars),
@@ -248,7 +250,17 @@ def build_definitions(home: Home) -> dg.Definitions:
     )
 
 
+@lru_cache(maxsize=1)
+def _built(home: Home, settings: tuple[str, ...]) -> dg.Definitions:  # noqa: ARG001 - a key
+    return build_definitions(home)
+
+
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Build the code location of the home that the environment names."""
-    return build_definitions(Home.from_environment())
+    """Build the code location of the home that the environment names.
+
+    A worker loads it for every run. While the settings are the same it is the same object, whose
+    desks need not read again what they have verified.
+    """
+    home = Home.from_environment()
+    return _built(home, settings_in_force(home))
