@@ -1,5 +1,6 @@
 """The code location: only assembly, everything listed by name."""
 
+import json
 from functools import lru_cache
 from typing import Final
 
@@ -53,6 +54,13 @@ from torghut_assets.sensors.stage_advance import stage_advance
 _CODE: Final = {CODE_TAG: installed_code_digest()}
 """Tag of every run of a job: a worker with other code refuses it."""
 
+
+def _in_kubernetes(cpu: str, memory: str) -> dict[str, str]:
+    """Return the tag that asks Kubernetes for resources for a job's run; elsewhere it is unread."""
+    asked = {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory}}
+    return {"dagster-k8s/config": json.dumps({"container_config": {"resources": asked}})}
+
+
 SETTLE_POLICIES = dg.define_asset_job(
     "settle_policies",
     tags=_CODE,
@@ -67,13 +75,13 @@ BUILD_CANDIDATE = dg.define_asset_job(
 )
 TAKE_SNAPSHOT = dg.define_asset_job(
     "take_snapshot",
-    tags=_CODE,
+    tags=_CODE | _in_kubernetes("1", "4Gi"),
     selection=dg.AssetSelection.assets("dataset_snapshot"),
     description="Take an immutable cut of a universe's bars.",
 )
 EVALUATE_CANDIDATE = dg.define_asset_job(
     "evaluate_candidate",
-    tags=_CODE,
+    tags=_CODE | _in_kubernetes("1", "4Gi"),
     selection=dg.AssetSelection.assets(
         "target_weights",
         "backtest_metrics",
@@ -109,7 +117,7 @@ DEPLOY_CANDIDATE = dg.define_asset_job(
 )
 TRADE_SESSION = dg.define_asset_job(
     "trade_session",
-    tags=_CODE,
+    tags=_CODE | _in_kubernetes("500m", "2Gi"),
     selection=dg.AssetSelection.assets(
         "order_intents",
         "paper_orders",
