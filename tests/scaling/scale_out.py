@@ -145,8 +145,8 @@ def _worker_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
     return str(told["hostname"]).partition("@")[0] if isinstance(told, dict) else None
 
 
-def kill_one(members: Team, instance: dg.DagsterInstance, after: int) -> str:
-    """Kill the worker of a run that has begun to make records; return the run's id."""
+def kill_one(members: Team, instance: dg.DagsterInstance, after: int) -> tuple[str, float]:
+    """Kill the worker of a run that has begun to make records; return the run and the moment."""
     wait_until(lambda: statuses(instance)["SUCCESS"] >= after, "the middle", _DEADLINE_SECONDS)
     deadline = time.monotonic() + _DEADLINE_SECONDS
     started = dg.RunsFilter(job_name="evaluate_candidate", statuses=[dg.DagsterRunStatus.STARTED])
@@ -157,8 +157,7 @@ def kill_one(members: Team, instance: dg.DagsterInstance, after: int) -> str:
             worker = _worker_of(instance, run)
             if 1 <= made <= 3 and worker in members.processes:
                 members.kill(worker)
-                members.start_worker(f"{worker}x")
-                return run.run_id
+                return run.run_id, time.perf_counter()
         time.sleep(0.05)
     raise TimeoutError("no run could be killed")
 
@@ -211,9 +210,9 @@ def compare(candidates: int, workers: int, folder: Path) -> dict:
         with instance_of(home) as instance:
             begin = time.perf_counter()
             launch(members, names)
-            killed = kill_one(members, instance, after=candidates // 4)
-            died = time.perf_counter()
+            killed, died = kill_one(members, instance, after=candidates // 4)
             print(f"killed the worker of run {killed} after {died - begin:.0f} s", flush=True)
+            members.start_worker("worker-again")
 
             def made_all() -> bool:
                 return None not in digests(instance, names, ("gate_report",)).values()
@@ -222,7 +221,8 @@ def compare(candidates: int, workers: int, folder: Path) -> dict:
                 return instance.get_run_by_id(killed).status is dg.DagsterRunStatus.FAILURE
 
             wait_until(failed, "the killed run is noticed", _DEADLINE_SECONDS)
-            noticed = time.perf_counter() - died
+            failure = instance.all_logs(killed, of_type=dg.DagsterEventType.RUN_FAILURE)[-1]
+            noticed = time.perf_counter() - died - (time.time() - failure.timestamp)
             wait_until(made_all, "all evaluations", _DEADLINE_SECONDS)
             seconds = time.perf_counter() - begin
             found = faults_of(instance, home, names, alone)
