@@ -8,20 +8,21 @@ its job; the executing one computes its own. If they differ, nothing is executed
 import re
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 import dagster as dg
 
 import torghut_assets
-from torghut_assets import resources, sensors
 from torghut_assets.domain.digests import DIGEST_PATTERN, canonical_json, sha256_hex
 from torghut_assets.domain.errors import StageRefusedError
 
 _PACKAGE = Path(torghut_assets.__file__).parent
 _TOP_LEVEL: Final = {
-    "resources": Path(resources.__file__).parent,
-    "sensors": Path(sensors.__file__).parent,
+    name: Path(str(spec.origin)).parent
+    for name in ("resources", "sensors")
+    if (spec := find_spec(f"torghut_assets.{name}")) is not None
 }
 """Where the folders are that lie beside the package in a checkout, and in it once installed."""
 _EXECUTED: Final = (

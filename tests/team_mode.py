@@ -16,6 +16,8 @@ from unittest.mock import patch
 import postgres_server
 from service_programs import program
 
+from torghut_assets.resources import code_version
+
 TEAM = Path(__file__).parent.parent / "deploy" / "team"
 DEADLINE_SECONDS = 300
 _BIN = Path(sys.executable).parent
@@ -93,7 +95,7 @@ class Team:
         """Start one Celery worker with one process."""
         self.start(
             name,
-            *("celery", "-A", "torghut_assets.resources.celery_worker", "worker"),
+            *("celery", "-A", "torghut_assets.cli.worker", "worker"),
             *("--concurrency", "1", "--hostname", f"{name}@%h", "--loglevel", "INFO"),
             **environment,
         )
@@ -151,3 +153,12 @@ def _listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def second_copy(folder):
+    """Copy the installed code to a folder, as a wheel lays it out."""
+    package = folder / "torghut_assets"
+    shutil.copytree(code_version._PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, path in code_version._TOP_LEVEL.items():
+        shutil.copytree(path, package / name, dirs_exist_ok=True)
+    return folder

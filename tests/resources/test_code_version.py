@@ -1,11 +1,11 @@
 """The digest of code: of every file, by name and content."""
 
-import shutil
 import subprocess
 import sys
 
 import dagster as dg
 import pytest
+from team_mode import second_copy
 
 from torghut_assets.cli.instance import instance_of
 from torghut_assets.definitions import build_definitions
@@ -90,15 +90,6 @@ with instance_of(home) as instance:
     result = execute_run(InMemoryJob(job), instance.get_run_by_id(sys.argv[2]), instance)
     print("made", len([e for e in result.all_events if e.is_step_materialization]))
 """
-
-
-def second_copy(folder):
-    """Copy the installed code to a folder, as a wheel lays it out."""
-    package = folder / "torghut_assets"
-    shutil.copytree(code_version._PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    for name, path in code_version._TOP_LEVEL.items():
-        shutil.copytree(path, package / name, dirs_exist_ok=True)
-    return folder
 
 
 def python(*arguments):
