@@ -138,6 +138,11 @@ class Home:
         return self.trial_anchor_path.with_name("orders.json")
 
     @property
+    def turns_folder(self) -> Path:
+        """Lock files: who makes which partition just now."""
+        return self.root / "turns"
+
+    @property
     def kill_folder(self) -> Path:
         """Latches of the kill switch, one file each."""
         return self.root / "kill"

@@ -3,7 +3,6 @@
 from typing import Final
 
 from page_writers.markdown import NOTICE, table
-
 from torghut_assets.resources.event_log import EVENTS
 from torghut_assets.resources.metrics.families import FAMILIES, LATENCY_BUCKETS_SECONDS
 

@@ -66,6 +66,18 @@ ENVIRONMENT: Final = (
         "[observability](observability.md#structured-log).",
     ),
     Variable(
+        "TORGHUT_DAGSTER_URL",
+        "none",
+        "Address of Dagster's own database, as SQLAlchemy reads it; only "
+        "`deploy/team/dagster.yaml` names it. See [deploying](deploying.md).",
+    ),
+    Variable(
+        "TORGHUT_BROKER_URL",
+        "none",
+        "Address of the Redis that hands runs to workers; only `deploy/team/dagster.yaml` names "
+        "it. See [deploying](deploying.md).",
+    ),
+    Variable(
         "TORGHUT_KEY_PASSPHRASE",
         "–",
         "Passphrase of a person's key, for signing without a terminal; else there is a prompt. "

@@ -114,6 +114,12 @@ class Made(NamedTuple):
             return "candidate"
         return "snapshot" if "{universe}" in self.command else "none"
 
+    def turn(self, partition: str) -> str:
+        """Return what one process at a time does: a partition, or a candidate's sessions."""
+        doing = self.command.partition("{")[0].strip()
+        about = partition.partition("|")[0] if self.dimension == "session" else partition
+        return f"{doing} {about}"
+
 
 ASSETS: Final[dict[str, Made]] = {
     "pipeline_config": Made(PipelineConfig, _SETTLE),
