@@ -133,15 +133,18 @@ def load_isolated(entry: StrategyEntry) -> Strategy:
 def _imported(entry: StrategyEntry) -> Strategy:
     """Load one plugin; every way in which that can fail is one refusal that names it."""
     try:
-        code = plugin_code(entry.module)
+        plugin_code(entry.module)  # now, so that the digest is of the code that is imported
     except BadInputError as error:
         raise _cannot_be_imported(_words(entry), f"{error.location}, {error.found}") from error
     if entry.module not in SHIPPED:
         return load_isolated(entry)
-    strategy: Any = getattr(importlib.import_module(entry.module), entry.attribute)
-    assert code.digest
-    found: Strategy = strategy
-    return found
+    from torghut_assets.resources.isolation.plugin_host import contract_problem
+
+    found: Any = getattr(importlib.import_module(entry.module), entry.attribute, None)
+    if problem := contract_problem(found, entry.type):
+        raise BadInputError(location=_words(entry), found=problem, expected="a strategy plugin")
+    strategy: Strategy = found
+    return strategy
 
 
 def _project_modules(code: PluginCode) -> frozenset[str]:
