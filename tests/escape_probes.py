@@ -166,8 +166,9 @@ def read_secrets_in_the_environment():
 
 @probe
 def read_secrets_in_the_first_environment():
-    if T["environment_secret"].encode() not in open("/proc/self/environ", "rb").read():
-        raise PermissionError("no secret in the environment")
+    with open("/proc/self/environ", "rb") as file:
+        if T["environment_secret"].encode() not in file.read():
+            raise PermissionError("no secret in the environment")
     return "found"
 
 

@@ -53,7 +53,7 @@ _PROGRAM: Final = (
 
 
 class IsolationUnavailableError(BadInputError):
-    """This system cannot confine foreign code, so none is run."""
+    """Foreign code cannot be confined on this system, so none is run."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(

@@ -142,8 +142,7 @@ class RemoteStrategy:
         form = answer.get("form") if isinstance(answer, dict) else None
         if not (isinstance(form, list) and len(form) == 3):
             raise self._plugin.liar("neither weights nor what was returned instead")
-        described = AnswerForm(*(str(part)[:_MOST_SHOWN] for part in form))
-        return described
+        return AnswerForm(*(str(part)[:_MOST_SHOWN] for part in form))
 
 
 class RemoteProgram:

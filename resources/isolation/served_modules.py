@@ -34,7 +34,10 @@ class ServedModules(MetaPathFinder, Loader):
         sys.meta_path.insert(0, self)
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+        self,
+        fullname: str,
+        path: Sequence[str] | None,  # noqa: ARG002 - the protocol of finders
+        target: ModuleType | None = None,  # noqa: ARG002
     ) -> importlib.machinery.ModuleSpec | None:
         """Find a module of the plugin; leave all others to the next finder."""
         if fullname in self._sources or fullname in self._packages:

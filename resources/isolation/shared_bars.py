@@ -103,9 +103,9 @@ def answer_room(offset: int, size: int, memory: memoryview) -> Floats:
 def _kept_strides(array: npt.NDArray[Any]) -> tuple[int, ...]:
     """Return the array's strides if they can be had in packed memory, else those of C order."""
     regular = all(step > 0 and step % _ITEM == 0 for step in array.strides)
-    if array.size and regular:
-        if _extent(array.shape, array.strides) <= _LARGEST_GAP * array.nbytes:
-            return array.strides
+    extent = _extent(array.shape, array.strides)
+    if array.size and regular and extent <= _LARGEST_GAP * array.nbytes:
+        return array.strides
     return _row_by_row(array.shape)
 
 

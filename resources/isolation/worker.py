@@ -57,7 +57,7 @@ def _serve(stream: int, calls: Mapping[str, Callable[..., Any]]) -> None:
         call = calls[request.pop("call")]
         try:
             answer = {"answer": call(**request)}
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - foreign code raises what it likes
             answer = {"raised": problem_words(error)}
         try:
             message = packed(answer)

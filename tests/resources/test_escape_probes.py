@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,9 +11,9 @@ import textwrap
 from contextlib import ExitStack
 from pathlib import Path
 
+import escape_probes
 import pytest
 
-import escape_probes
 from torghut_assets.domain.candidates.examinee import ReportedError
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.isolation.process import WorkerProcess
@@ -140,7 +139,9 @@ def _short_folder():
 
 def source_for(found):
     """The probes with their targets filled in."""
-    return SOURCE.replace("""json.loads('{"targets": null}')""", f"json.loads({json.dumps(json.dumps(found))})")
+    empty = """json.loads('{"targets": null}')"""
+    assert empty in SOURCE
+    return SOURCE.replace(empty, f"json.loads({json.dumps(json.dumps(found))})")
 
 
 @pytest.fixture(scope="module")
@@ -212,5 +213,9 @@ def test_every_probe_works_where_nothing_stops_it(free, name):
     assert free[name].startswith("got "), free[name]
 
 
-def test_there_are_at_least_thirty():
+def test_there_are_at_least_thirty_and_the_threat_model_lists_each():
     assert len(PROBES) >= 30
+    page = (Path(__file__).parents[2] / "docs" / "threat-model.md").read_text(encoding="utf-8")
+    table = page.partition("### Escape probes")[2].partition("\n\n`tests/")[0]
+    rows = "".join(line for line in table.splitlines() if line.startswith("| "))
+    assert sorted(re.findall(r"`(\w+)`", rows)) == PROBES

@@ -23,7 +23,7 @@ from torghut_assets.resources.isolation.confinement import Limits
 from torghut_assets.resources.isolation.process import WorkerProcess
 from torghut_assets.resources.isolation.remote_strategy import load
 
-PLUGIN = '''
+PLUGIN = """
 import ctypes, os, sys, time, stat, struct
 import numpy as np
 from pydantic import Field
@@ -69,7 +69,7 @@ class Plugin:
 
 CODE = {code!r}
 STRATEGY = Plugin()
-'''
+"""
 
 
 @pytest.fixture
@@ -164,9 +164,7 @@ def test_a_worker_that_misbehaves_is_ended_and_refused(plugin, code, words):
 
 
 def test_processor_time_is_limited_by_the_kernel_too(plugin):
-    strategy = plugin(
-        "[0 for _ in iter(int, 1)]", limits=Limits(cpu_seconds=2), answer_seconds=120
-    )
+    strategy = plugin("[0 for _ in iter(int, 1)]", limits=Limits(cpu_seconds=2), answer_seconds=120)
     with pytest.raises(PluginStoppedError, match=f"ended with -({signal.SIGKILL:d}|24)"):
         ask(strategy)
 

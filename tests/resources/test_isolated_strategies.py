@@ -87,11 +87,13 @@ def test_a_missing_protection_refuses(monkeypatch, module, name, replacement):
 
 def test_without_isolation_a_foreign_plugin_is_refused_and_never_run_unprotected(monkeypatch):
     monkeypatch.setattr(
-        process, "_PROGRAM", process._PROGRAM.replace("main()", "").replace(
+        process,
+        "_PROGRAM",
+        process._PROGRAM.replace("main()", "").replace(
             "import main;",
             "import main; from torghut_assets.resources.isolation import landlock;"
             "landlock.landlock_version = lambda _: 0; main()",
-        )
+        ),
     )
     strategy_plugins._FOREIGN.clear()
     with pytest.raises(BadInputError, match=r"isolation of strategy plugins: found .*Landlock"):

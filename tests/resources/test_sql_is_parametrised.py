@@ -4,8 +4,9 @@ import ast
 import sqlite3
 from pathlib import Path
 
-import torghut_assets
 from hostile_names import HOSTILE_NAMES
+
+import torghut_assets
 from torghut_assets.assets import keys
 from torghut_assets.assets.partitions import CANDIDATES
 from torghut_assets.cli.instance import instance_of
@@ -22,13 +23,17 @@ PUT_TOGETHER = {
     ("resources/brokers/replay_connections.py", "SCHEMA"),  # a constant of another module
     (
         "resources/brokers/replay.py",  # one of two literals, with question marks
-        "f'SELECT request, status, filled, acknowledged_at, reason FROM orders "
-        "WHERE {where} ORDER BY symbol, key'",
+        (
+            "f'SELECT request, status, filled, acknowledged_at, reason FROM orders "
+            "WHERE {where} ORDER BY symbol, key'"
+        ),
     ),
     (
         "resources/brokers/replay.py",
-        "f\"UPDATE orders SET status = 'cancelled', reason = 'cancelled on request' "
-        "WHERE status = 'submitted' AND {where}\"",
+        (
+            "f\"UPDATE orders SET status = 'cancelled', reason = 'cancelled on request' "
+            "WHERE status = 'submitted' AND {where}\""
+        ),
     ),
     ("resources/audit_index.py", "f'PRAGMA user_version = {_FORM}'"),  # a constant of the module
 }

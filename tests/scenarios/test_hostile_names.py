@@ -108,7 +108,7 @@ FORMS = [(kind, form) for kind, forms in COMMANDS.items() for form in forms]
 
 def with_name(form, name):
     """Put a name in; one that begins like an option comes after `--`."""
-    *words, = (part.replace("{}", name) for part in form)
+    (*words,) = (part.replace("{}", name) for part in form)
     if "{}" in form and name.startswith("-"):
         words = [*(w for w, part in zip(words, form, strict=True) if part != "{}"), "--", name]
     return words
