@@ -150,7 +150,7 @@ class OpenEvaluation:
             Point,
             run_walk_forward,
         )
-        from torghut_assets.domain.candidates.examinee import guarded
+        from torghut_assets.domain.candidates.examinee import Examinee, guarded
         from torghut_assets.domain.candidates.grid import parameter_grid
         from torghut_assets.domain.candidates.grid_program import offered_program
 
@@ -165,7 +165,7 @@ class OpenEvaluation:
             settings=evidence.settings,
             cost_model=evidence.cost_model,
             limits=evidence.risk_limits,
-            warm_up_bars=max(strategy.warm_up_bars(model) for model in grid.models),
+            warm_up_bars=max(Examinee(strategy, model).warm_up_bars for model in grid.models),
         )
         market = market_arrays(bars, evidence.cost_model.volatility_window_bars)
         program = guarded(

@@ -23,8 +23,8 @@ from torghut_assets.domain.errors import (
 from torghut_assets.domain.evidence.record_kinds import KIND_OF_RECORD, POLICY
 from torghut_assets.domain.records import Record
 from torghut_assets.resources.artifact_store import ArtifactStore
-from torghut_assets.resources.event_log import log_event
 from torghut_assets.resources.code_version import code_statement, require_same_code
+from torghut_assets.resources.event_log import log_event
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.lineage import (
     INPUT_DIGESTS,

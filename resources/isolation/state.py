@@ -1,0 +1,46 @@
+"""What of the isolation this system can hold: found by confining a worker, not by asking."""
+
+import os
+from typing import NamedTuple
+
+from torghut_assets.domain.candidates.examinee import PluginStoppedError
+
+
+class IsolationState(NamedTuple):
+    """Whether foreign strategies can run here.
+
+    Attributes
+    ----------
+    available : bool
+        Whether every required protection holds. If not, foreign strategies are refused.
+    problem : str
+        What is missing; empty if nothing is.
+    landlock_version : int
+        Version of the kernel's interface, 0 if there is none. From 4 on connections are refused
+        by it too, from 6 on signals and abstract sockets.
+    network_namespace : bool
+        Whether a worker also gets a network namespace without devices. It may be missing:
+        the system call filter refuses every socket.
+    """
+
+    available: bool
+    problem: str
+    landlock_version: int
+    network_namespace: bool
+
+
+def isolation_state() -> IsolationState:
+    """Start and confine one worker without a plugin, end it, and say what held."""
+    if os.uname().sysname != "Linux":
+        return IsolationState(False, f"{os.uname().sysname} is not Linux", 0, False)
+    from torghut_assets.resources.isolation.confinement import c_library
+    from torghut_assets.resources.isolation.landlock import landlock_version
+    from torghut_assets.resources.isolation.process import IsolationUnavailableError, WorkerProcess
+
+    version = landlock_version(c_library())
+    try:
+        worker = WorkerProcess()
+    except (IsolationUnavailableError, PluginStoppedError) as error:
+        return IsolationState(False, error.found, version, False)
+    worker.stop()
+    return IsolationState(True, "", version, worker.network_namespace)
