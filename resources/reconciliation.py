@@ -90,7 +90,7 @@ class Reconciler:
             If the ledger is not whole: nothing can be compared with it.
         """
         entries = self.desk.ledger.verify().entries
-        return Seen(stated_in(entries), tuple(self._events()), self._stored(), entries)
+        return Seen(stated_in(entries), tuple(self._events()), stored_in(self._home), entries)
 
     def findings(self, seen: Seen) -> Findings:
         """Return every difference and note."""
@@ -181,13 +181,6 @@ class Reconciler:
                 cursor = page.cursor
         return found
 
-    def _stored(self) -> dict[str, Bytes]:
-        """Digest every artifact of the store."""
-        return {
-            path.name: "intact" if digest_of_file(path) == path.name else "altered"
-            for path in sorted(self._home.store.root.glob("??/" + "?" * 64))
-        }
-
     def _leftovers(self, seen: Seen) -> list[Note]:
         """Records of assets that neither statement nor event knows: a crash came between."""
         known = {each.digest for each in seen.stated}
@@ -207,6 +200,14 @@ class Reconciler:
                     detail = f"{digest} was stored and never stated: nothing rests on it"
                     notes.append(Note("record_without_event", name, detail))
         return notes
+
+
+def stored_in(home: Home) -> dict[str, Bytes]:
+    """Digest every artifact of a home's store."""
+    return {
+        path.name: "intact" if digest_of_file(path) == path.name else "altered"
+        for path in sorted(home.store.root.glob("??/" + "?" * 64))
+    }
 
 
 def stated_in(entries: Sequence[LedgerEntry]) -> tuple[Stated, ...]:
