@@ -10,6 +10,7 @@ from typing import Final
 from page_writers.assets import assets_page, picture
 from page_writers.commands import cli_page
 from page_writers.settings import settings_page
+from page_writers.warehouse import graph_file
 
 from torghut_assets.domain.evidence.schemas import published_schemas
 from torghut_assets.domain.stages.diagram import mermaid
@@ -43,6 +44,7 @@ def pipeline_page() -> str:
 
 
 PAGES: Final = {
+    "dbt/graph.json": graph_file,  # before what is written from the graph
     "docs/pipeline.md": pipeline_page,
     "docs/cli.md": cli_page,
     "docs/settings.md": settings_page,

@@ -17,6 +17,7 @@ from torghut_assets.assets import (
     rollback,
     snapshots,
     tca,
+    warehouse,
 )
 from torghut_assets.assets.keys import ASSETS, Made
 from torghut_assets.assets.policies import policy_assets
@@ -118,6 +119,12 @@ ROLL_BACK = dg.define_asset_job(
     description="Take a candidate out: cancel, close, read back, report.",
 )
 
+BUILD_WAREHOUSE = dg.define_asset_job(
+    warehouse.JOB,
+    selection=dg.AssetSelection.groups(warehouse.GROUP),
+    description="Make every table of the warehouse from what the ledger states.",
+)
+
 JOB_OF_STEP: Final = {
     "settings": "settle_policies",
     "candidate": "build_candidate",
@@ -171,6 +178,7 @@ def build_definitions(home: Home) -> dg.Definitions:
             advisory.rationale_review,
             advisory.parameter_proposal,
             advisory.runbook_actions,
+            warehouse.warehouse,
         ],
         asset_checks=[
             candidate_checks.conformance,
@@ -203,6 +211,7 @@ def build_definitions(home: Home) -> dg.Definitions:
             ROLL_BACK,
             ADVISE_CANDIDATE,
             ADVISE_SESSION,
+            BUILD_WAREHOUSE,
         ],
         sensors=[
             candidate_intake,
