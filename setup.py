@@ -20,6 +20,6 @@ setup(
     package_data={
         "torghut_assets": ["config/*.yaml", "data/**/*", "schemas/*.json", "py.typed"],
         "torghut_assets.candidates": ["*.yaml"],
-        "torghut_assets.dbt": ["*.yml", "models/**/*", "macros/**/*", "tests/**/*"],
+        "torghut_assets.dbt": ["*.json", "*.yml", "models/**/*", "macros/**/*", "tests/**/*"],
     },
 )

@@ -89,6 +89,7 @@ def run_dbt(command: str, folder: Path, *arguments: str) -> None:
     project = str(files(PROJECT))
     options = ["--project-dir", project, "--profiles-dir", project]
     options += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
+    options += ["--quiet", "--log-level-file", "none"]
     done = subprocess.run(
         [sys.executable, "-P", "-c", _RUN, command, *options, *arguments],
         cwd=folder,

@@ -1,10 +1,17 @@
-with costs as (
+with analyses as (
+    -- a session without orders was analysed as well
     select
         candidate_id,
-        session,
+        split_part(partition, '|', 2)::date as session,
         digest,
-        ledger_sequence,
-        fills_digest,
+        ledger_sequence
+    from {{ ref('stg_records') }}
+    where asset = 'paper_tca' and is_current
+),
+
+costs as (
+    select
+        digest,
         count(*) as orders,
         count(*) filter (shortfall_usd is null) as unmeasured_orders,
         sum(ordered_shares) as ordered_shares,
@@ -26,14 +33,36 @@ with costs as (
             as expected_cost_bps
     from {{ ref('stg_order_costs') }}
     where is_current
-    group by candidate_id, session, digest, ledger_sequence, fills_digest
+    group by digest
 )
 
 select
-    costs.*,
+    analyses.candidate_id,
+    analyses.session,
+    coalesce(costs.orders, 0) as orders,
+    coalesce(costs.unmeasured_orders, 0) as unmeasured_orders,
+    coalesce(costs.ordered_shares, 0)::bigint as ordered_shares,
+    coalesce(costs.filled_shares, 0)::bigint as filled_shares,
+    coalesce(costs.notional_usd, 0) as notional_usd,
+    coalesce(costs.filled_notional_usd, 0) as filled_notional_usd,
+    costs.delay_usd,
+    costs.trading_usd,
+    costs.opportunity_usd,
+    costs.fees_usd,
+    costs.shortfall_usd,
+    costs.shortfall_bps,
+    costs.realised_cost_bps,
+    costs.expected_cost_bps,
     traded.net_return_fraction,
     traded.turnover_fraction,
-    traded.equity_after_usd
-from costs
-left join {{ ref('stg_sessions') }} as traded on costs.fills_digest = traded.digest
-order by costs.candidate_id, costs.session
+    traded.equity_after_usd,
+    traded.digest as fills_digest,
+    analyses.digest,
+    analyses.ledger_sequence
+from analyses
+left join costs on analyses.digest = costs.digest
+left join {{ ref('stg_sessions') }} as traded
+    on analyses.candidate_id = traded.candidate_id
+    and analyses.session = traded.session
+    and traded.is_current
+order by analyses.candidate_id, analyses.session
