@@ -37,7 +37,9 @@ class WarehouseMissingError(TorghutError):
     exit_code = EvidenceMissingError.exit_code
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path}: no warehouse was built yet. Make it with: torghut warehouse build")
+        super().__init__(
+            f"{path}: no warehouse was built yet. Make it with: torghut warehouse build"
+        )
 
 
 class QueryRefusedError(BadInputError):

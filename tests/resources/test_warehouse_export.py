@@ -7,12 +7,14 @@ import pyarrow.parquet as pq
 import pytest
 from command_line import torghut
 from evaluated_examples import KEY
+from postgres_server import new_ledger, server
 
 from torghut_assets.assets.keys import ASSETS
 from torghut_assets.domain.errors import EvidenceError
 from torghut_assets.domain.warehouse.tables import ROW_TYPES, columns_of
 from torghut_assets.resources import warehouse_export
 from torghut_assets.resources.ledger import Ledger
+from torghut_assets.resources.ledger_place import LEDGER_URL
 from torghut_assets.resources.warehouse_export import NothingStatedError, export_evidence
 
 RECORD_TYPES = {name: made.record_type for name, made in ASSETS.items()}
@@ -25,9 +27,7 @@ def exported(home, folder):
 def digest_of(home, asset, partition):
     entries = Ledger(home).entries()
     said = ((e.statement.predicate.record, e.subjects.get("record")) for e in entries)
-    return [
-        d for s, d in said if (s.get("asset"), s.get("partition")) == (asset, partition)
-    ][-1]
+    return [d for s, d in said if (s.get("asset"), s.get("partition")) == (asset, partition)][-1]
 
 
 def alter(path, sequence, old, new):
@@ -130,6 +130,28 @@ def test_a_register_that_lost_what_the_ledger_names_is_refused(evaluated, tmp_pa
     evaluated.trial_anchor_path.unlink()
     with pytest.raises(EvidenceError, match="register trials entry 1"):
         exported(evaluated, tmp_path)
+
+
+def test_a_teams_ledger_in_postgresql_is_read_by_the_same_code(home, tmp_path, monkeypatch):
+    from importlib.resources import files
+
+    from torghut_assets.domain.backtest.settings import parse_cost_model
+    from torghut_assets.resources.statement_desk import Making, StatementDesk
+
+    shipped = files("torghut_assets") / "config/cost_model.yaml"
+    record = parse_cost_model(shipped.read_bytes())
+    home.store.put(record.canonical_bytes())
+    with server() as running:
+        monkeypatch.setenv(LEDGER_URL, new_ledger(running, "warehouse"))
+        desk = StatementDesk(home)
+        entry = desk.state(record, Making("cost_model", None, {}, {}, None))
+        desk.ledger.close()
+        made = exported(home, tmp_path)
+    assert not home.ledger_path.exists()
+    assert made.ledger_sequence == entry.sequence
+    (row,) = pq.read_table(tmp_path / "records.parquet").to_pylist()
+    assert (row["digest"], row["asset"]) == (record.digest, "cost_model")
+    assert (row["ledger_sequence"], row["is_current"]) == (entry.sequence, True)
 
 
 def test_a_home_without_a_ledger_is_told_what_to_do(home, tmp_path):

@@ -2,7 +2,9 @@
 
 import datetime as dt
 import json
+import re
 from collections import Counter
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -30,6 +32,7 @@ from torghut_assets.resources.receipt_book import ReceiptBook
 from torghut_assets.resources.warehouse_reader import Warehouse
 
 LAST = f"{PASSING}|{DAYS[-1]}"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "warehouse.md"
 
 
 class Built:
@@ -132,7 +135,9 @@ def test_the_scorecard_is_what_the_records_say(built):
 
 
 def test_every_ledger_sequence_leads_to_the_statement_about_the_digest(built):
-    entries = {entry.sequence: set(entry.subjects.values()) for entry in Ledger(built.home).entries()}
+    entries = {
+        entry.sequence: set(entry.subjects.values()) for entry in Ledger(built.home).entries()
+    }
     for spec in MODELS:
         name = spec.key.to_user_string()
         rows = built.ask(f"select digest, ledger_sequence from {name}")
@@ -195,15 +200,19 @@ def test_costs_of_a_day_are_those_of_the_cost_analysis(built):
         assert row["digest"] == tca.digest
         assert row["orders"] == len(tca.orders)
         assert row["unmeasured_orders"] == len(tca.unmeasured)
+        assert row["filled_shares"] == sum(o.filled_shares for o in tca.orders)
+        assert row["net_return_fraction"] == tca.net_return_fraction
+        if not measured:
+            assert row["shortfall_bps"] is row["shortfall_usd"] is None
+            continue
         assert row["shortfall_bps"] == pytest.approx(tca.shortfall_bps, rel=1e-12)
         total = sum(o.shortfall.total_usd for o in measured)
         assert row["shortfall_usd"] == pytest.approx(total, rel=1e-12)
-        assert row["filled_shares"] == sum(o.filled_shares for o in tca.orders)
-        assert row["net_return_fraction"] == tca.net_return_fraction
         cost = [(o.realised_cost_bps, o.filled_notional_usd) for o in tca.orders]
         assert row["realised_cost_bps"] == pytest.approx(
             sum(c * n for c, n in cost if c is not None) / sum(n for c, n in cost if c is not None)
         )
+    assert rows[0]["orders"] > 0
 
 
 def test_the_drift_timeline_shows_levels_readings_and_the_rollback(built):
@@ -351,6 +360,27 @@ def test_sql_says_what_is_wrong_in_one_line(built, asked, tmp_path):
 def test_times_are_written_as_utc(asked):
     (row,) = json.loads(asked("--json", "select recorded_at from stg_ledger_head").stdout)
     assert dt.datetime.fromisoformat(row["recorded_at"]).utcoffset() == dt.timedelta(0)
+
+
+QUERIES = re.findall(r"^```sql\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_queries_of_the_page_answer_what_it_asks(built):
+    who, why, rests_on = (built.ask(query) for query in QUERIES)
+    assert {row["candidate_id"]: row["verdict"] for row in who} == {
+        PASSING: "pass",
+        REFUSED: "fail",
+    }
+    assert [bool(row["reason_codes"]) for row in who] == [False, True]
+    assert [row["session"] for row in why] == list(DAYS)
+    assert why[-1]["level"] == "fail"
+    assert why[-1]["worst_measurement"] == "session_loss"
+    assert why[-1]["worst_measured"] > why[-1]["worst_fail_limit"]
+    assert why[-1]["rollback_state"] == "restored"
+    (row,) = rests_on
+    assert row["all_resolve"] is True
+    assert row["fills"] == len(built.ask("select 1 from stg_fills"))
+    assert None not in row.values()
 
 
 def compiled_tests(home):
