@@ -12,6 +12,7 @@ from page_writers.commands import cli_page
 from page_writers.completions import completion_table
 from page_writers.observability import observability_page
 from page_writers.settings import settings_page
+from page_writers.warehouse import graph_file
 
 from torghut_assets.domain.evidence.schemas import published_schemas
 from torghut_assets.domain.stages.diagram import mermaid
@@ -45,6 +46,7 @@ def pipeline_page() -> str:
 
 
 PAGES: Final = {
+    "dbt/graph.json": graph_file,  # before what is written from the graph
     "docs/pipeline.md": pipeline_page,
     "docs/cli.md": cli_page,
     "docs/observability.md": observability_page,

@@ -157,6 +157,16 @@ class Home:
         """The replay broker's own state: nobody but the broker reads it."""
         return self.root / "brokers" / "replay.sqlite"
 
+    @property
+    def warehouse_folder(self) -> Path:
+        """The warehouse and the export that it was built from; derived, may be deleted."""
+        return self.root / "warehouse"
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The DuckDB file of the warehouse."""
+        return self.warehouse_folder / "warehouse.duckdb"
+
     def candidate_path(self, candidate_id: str) -> Path:
         """Where the candidate's submitted file is kept."""
         return self.candidates_folder / f"{candidate_id}.yaml"

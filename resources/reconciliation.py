@@ -95,7 +95,7 @@ class Reconciler:
         ledger = self.desk.ledger.verify()
         retention = read_retention(ledger.entries, ledger.ring)
         stored: dict[str, Bytes] = dict.fromkeys(retention.removed, "removed")
-        stored |= self._stored()
+        stored |= stored_in(self._home)
         stated = stated_in(ledger.entries)
         return Seen(stated, tuple(self._events()), stored, ledger.entries, retention)
 
@@ -193,13 +193,6 @@ class Reconciler:
                 cursor = page.cursor
         return found
 
-    def _stored(self) -> dict[str, Bytes]:
-        """Digest every artifact of the store."""
-        store = self._home.store
-        return {
-            digest: "intact" if store.is_intact(digest) else "altered" for digest in store.digests()
-        }
-
     def _leftovers(self, seen: Seen) -> list[Note]:
         """Records of assets that neither statement nor event knows: a crash came between."""
         known = {each.digest for each in seen.stated}
@@ -231,6 +224,14 @@ def _removals(seen: Seen) -> list[Note]:
             detail = f"{digest} is still there; tombstone {removal.sequence}: apply its plan again"
             notes.append(Note("removal_unfinished", what, detail))
     return notes
+
+
+def stored_in(home: Home) -> dict[str, Bytes]:
+    """Digest every artifact of a home's store."""
+    store = home.store
+    return {
+        digest: "intact" if store.is_intact(digest) else "altered" for digest in store.digests()
+    }
 
 
 def stated_in(entries: Sequence[LedgerEntry]) -> tuple[Stated, ...]:

@@ -20,6 +20,7 @@ from torghut_assets.assets import (
     rollback,
     snapshots,
     tca,
+    warehouse,
 )
 from torghut_assets.assets.keys import ASSETS, AUDITED, Made
 from torghut_assets.assets.policies import policy_assets, settings_in_force
@@ -149,6 +150,11 @@ MAP_CONTROLS = dg.define_asset_job(
     selection=dg.AssetSelection.assets("control_evidence_map"),
     description="Look up what this home holds for each requirement of the regulatory map.",
 )
+BUILD_WAREHOUSE = dg.define_asset_job(
+    warehouse.JOB,
+    selection=dg.AssetSelection.groups(warehouse.GROUP),
+    description="Make every table of the warehouse from what the ledger states.",
+)
 
 JOB_OF_STEP: Final = {
     "settings": "settle_policies",
@@ -204,6 +210,7 @@ def build_definitions(home: Home) -> dg.Definitions:
             advisory.rationale_review,
             advisory.parameter_proposal,
             advisory.runbook_actions,
+            warehouse.warehouse,
         ],
         asset_checks=[
             candidate_checks.conformance,
@@ -238,6 +245,7 @@ def build_definitions(home: Home) -> dg.Definitions:
             ADVISE_CANDIDATE,
             ADVISE_SESSION,
             MAP_CONTROLS,
+            BUILD_WAREHOUSE,
         ],
         sensors=[
             candidate_intake,

@@ -35,11 +35,13 @@ _COMMANDS: Final = {
     "run": "torghut_assets.cli.run:run",
     "session": "torghut_assets.cli.session:session",
     "snapshot": "torghut_assets.cli.snapshot:snapshot",
+    "sql": "torghut_assets.cli.sql:sql",
     "stage": "torghut_assets.cli.stage:stage",
     "tca": "torghut_assets.cli.tca:tca",
     "trials": "torghut_assets.cli.trials:trials",
     "universe": "torghut_assets.cli.universe:universe",
     "verify-statistics": "torghut_assets.cli.statistics:verify_statistics",
+    "warehouse": "torghut_assets.cli.warehouse:warehouse",
     "warm": "torghut_assets.cli.env:warm",
 }
 
