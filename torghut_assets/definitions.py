@@ -147,11 +147,13 @@ ROLL_BACK = dg.define_asset_job(
 
 MAP_CONTROLS = dg.define_asset_job(
     "map_controls",
+    tags=_CODE,
     selection=dg.AssetSelection.assets("control_evidence_map"),
     description="Look up what this home holds for each requirement of the regulatory map.",
 )
 BUILD_WAREHOUSE = dg.define_asset_job(
     warehouse.JOB,
+    tags=_CODE,
     selection=dg.AssetSelection.groups(warehouse.GROUP),
     description="Make every table of the warehouse from what the ledger states.",
 )
