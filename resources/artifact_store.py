@@ -9,8 +9,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from torghut_assets.domain.digests import StreamingDigest, is_digest, sha256_hex
 from torghut_assets.domain.errors import (
@@ -59,6 +60,18 @@ class DigestedFile(NamedTuple):
             other.st_size,
             other.st_mtime_ns,
         )
+
+
+class ReadableStore(Protocol):
+    """Where artifacts can be read, verified: a home's store, or a pack."""
+
+    def get(self, digest: str) -> bytes:
+        """Return an artifact's bytes."""
+        ...
+
+    def verified_path(self, digest: str) -> Path | BytesIO:
+        """Return a large artifact as a path or an open file."""
+        ...
 
 
 class ArtifactStore:

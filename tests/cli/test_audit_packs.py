@@ -28,9 +28,13 @@ from torghut_assets.resources.ledger import Ledger
 INDEPENDENT = Path(__file__).parents[1] / "evidence_verifier" / "verify_pack.py"
 _OFFLINE = """
 import socket, sys
+class Blocked(socket.socket):
+    def __init__(self, *args, **kwargs):
+        raise AssertionError("the network was asked")
 def blocked(*args, **kwargs):
     raise AssertionError("the network was asked")
-socket.socket = socket.create_connection = socket.getaddrinfo = blocked
+socket.socket = Blocked
+socket.create_connection = socket.getaddrinfo = blocked
 from torghut_assets.cli.main import main
 sys.argv = ["torghut", "audit", "verify", *sys.argv[1:]]
 main()

@@ -40,11 +40,12 @@ def verify(pack: Path, anchors: tuple[Path, ...], as_json: bool) -> None:
     from torghut_assets.domain.errors import TorghutError
     from torghut_assets.domain.evidence.faults import EvidenceRefusedError
     from torghut_assets.resources.pack_file import opened_pack
+    from torghut_assets.resources.pack_reference import reference_in_pack
 
     try:
         with opened_pack(pack) as source:
             heads = [(str(path), path.read_bytes()) for path in anchors]
-            findings = check_pack(source, heads)
+            findings = check_pack(source, heads, reference_in_pack)
     except TorghutError as error:
         if not as_json:
             raise
