@@ -289,7 +289,8 @@ def edit_index(ground: Ground, choice: random.Random) -> None:
         named = (f"%{item.digest}%",)
         rows = database.execute("select * from event_logs where event like ?", named).fetchall()
         assert rows
-        way = choice.choice(["point", "point", "delete", "partition", "asset", "type"])
+        ways = ["point", "point", "delete", "asset", "type"]
+        way = choice.choice(ways if item.partition is None else [*ways, "partition"])
         if way == "point":
             database.execute(
                 "update event_logs set event = replace(event, ?, ?) where event like ?",
