@@ -26,8 +26,8 @@ demo: install ## Evaluate the example candidates on real data, through their gat
 test: install ## Run the test suite
 	@$(BIN)/python -m pytest --cov=torghut_assets.domain --cov-branch --cov-report=term:skip-covered --cov-fail-under=95 -n 2
 
-test-heavy: install ## Run what takes minutes: many candidates, many crashes
-	@$(BIN)/python -m pytest -m heavy -p no:randomly --durations=10
+test-heavy: install ## Run what takes minutes: laws with all their cases, thousands of mutations
+	@TORGHUT_ALL_CASES=1 $(BIN)/python -m pytest -m 'heavy or law' -n 2 --durations=10
 
 services: ## Debian: install what the tests of team mode run for real (as root)
 	@set -- ; \
