@@ -32,7 +32,7 @@ OpenInstance = Callable[[], "AbstractContextManager[dg.DagsterInstance]"]
 _FORM: Final = 2
 _OPENING: Final = b'{"kind":'
 _SETTLING_NS: Final = 2_000_000_000
-_REWRITTEN: Final = frozenset({Fault.TRUNCATED, Fault.OTHER_HISTORY, Fault.LEAF_ALTERED})
+_REWRITTEN: Final = frozenset({Fault.TRUNCATED, Fault.OTHER_HISTORY})
 """What a ledger looks like that is not the continuation of the one that was indexed."""
 _SCHEMA: Final = """
 CREATE TABLE progress (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
