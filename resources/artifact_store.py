@@ -11,8 +11,9 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from io import BytesIO
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from torghut_assets.domain.digests import StreamingDigest, is_digest
 from torghut_assets.domain.errors import BadInputError
@@ -57,6 +58,18 @@ class DigestedFile(NamedTuple):
             other.st_size,
             other.st_mtime_ns,
         )
+
+
+class ReadableStore(Protocol):
+    """Where artifacts can be read, verified: a home's store, or a pack."""
+
+    def get(self, digest: str) -> bytes:
+        """Return an artifact's bytes."""
+        ...
+
+    def verified_path(self, digest: str) -> Path | BytesIO:
+        """Return a large artifact as a path or an open file."""
+        ...
 
 
 class Shelf(NamedTuple):

@@ -27,7 +27,6 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection, Engine
 
 _BUSY_SECONDS: Final = 30
-_OWN_STORAGE: Final = frozenset({"storage", "run_storage", "event_log_storage"})
 
 
 def _engine(url: str) -> Engine:
@@ -127,7 +126,7 @@ def instance_ref(dagster_home: Path) -> InstanceRef:
 def has_own_storage(dagster_home: Path) -> bool:
     """Whether the instance's settings name a storage, for example a team's PostgreSQL."""
     settings = yaml.safe_load((dagster_home / "dagster.yaml").read_text("utf-8")) or {}
-    return bool(_OWN_STORAGE & set(settings))
+    return bool(OWN_STORAGE & set(settings))
 
 
 def _storage(kept: type, base_dir: Path) -> dict[str, Any]:

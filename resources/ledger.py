@@ -11,7 +11,7 @@ The content of an older entry, its signatures and roles are checked when somebod
 
 import datetime as dt
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -187,6 +187,24 @@ class Ledger:
             with self._storage.reading() as session:
                 return self._checked(session, anchor)
 
+    def continued(self, prefix: LedgerPrefix) -> LedgerPrefix:
+        """Take in what came after a prefix that was checked before; compare with the anchor.
+
+        Raises
+        ------
+        EvidenceRefusedError
+            With the first fault, among them that the ledger is not the continuation.
+        """
+        with self._turn:
+            anchor = self._storage.anchor()  # before the rows: they may only get more
+            with self._storage.reading() as session:
+                return self._gone_on(prefix, session, anchor)
+
+    def rows(self, sequences: Iterable[int]) -> list[LedgerRow]:
+        """Return some rows as they are stored, in order; nothing of them is checked."""
+        with self._turn, self._storage.reading() as session:
+            return [row for n in sequences for row in session.rows_after(n - 1, through=n)]
+
     def verify(self, anchor: bytes | None = None) -> LedgerPrefix:
         """Check everything anew: rows, all tree heads, guards, the anchor, tombstones and holds.
 
@@ -257,6 +275,12 @@ class Ledger:
         """Go on from what is known to what the session sees, and compare with the anchor."""
         prefix = self._known or self._held(session, anchor)
         self._known = None
+        self._known = self._gone_on(prefix, session, anchor)
+        return self._known
+
+    def _gone_on(
+        self, prefix: LedgerPrefix, session: LedgerSession, anchor: bytes | None
+    ) -> LedgerPrefix:
         self._require_same_rows(prefix, session)
         for row in session.rows_after(prefix.size):
             prefix.read(row)
@@ -276,7 +300,6 @@ class Ledger:
                     location=f"{self.location} head {prefix.size}",
                     detail=f"it is of size {head.tree_size}",
                 )
-        self._known = prefix
         return prefix
 
     def _held(self, session: LedgerSession, anchor: bytes | None) -> LedgerPrefix:

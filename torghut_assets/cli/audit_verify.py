@@ -77,12 +77,13 @@ def verify(pack: Path, anchors: tuple[str, ...], tsa_roots: Path | None, as_json
     from torghut_assets.domain.evidence.faults import EvidenceRefusedError
     from torghut_assets.resources.anchors import kept_heads
     from torghut_assets.resources.pack_file import opened_pack
+    from torghut_assets.resources.pack_reference import reference_in_pack
 
     try:
         with opened_pack(pack) as source:
             heads = [(kept.location, kept.payload) for kept in kept_heads(anchors, tsa_roots)]
             with bar(f"pack {pack.name}", sum(source.sizes.values())) as progress:
-                findings = check_pack(_Counted(source, progress), heads)
+                findings = check_pack(_Counted(source, progress), heads, reference_in_pack)
     except TorghutError as error:
         if not as_json:
             raise
