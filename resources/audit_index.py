@@ -219,8 +219,8 @@ class AuditIndex:
         """Whether the store has an artifact now; its shelf is listed once."""
         name = digest[:2]
         if name not in self._stored:
-            shelves = (shelf for shelf in self._home.store.shelves() if shelf.name == name)
-            self._stored[name] = frozenset(digest for shelf in shelves for digest in shelf.digests())
+            shelves = [shelf for shelf in self._home.store.shelves() if shelf.name == name]
+            self._stored[name] = frozenset(d for shelf in shelves for d in shelf.digests())
         return digest in self._stored[name]
 
     def count_by_kind(self) -> dict[str, int]:
