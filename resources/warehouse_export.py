@@ -6,7 +6,6 @@ and whether a record is current changes with the next statement. The same home g
 bytes.
 """
 
-import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from command_line import torghut
-from evaluated_examples import KEY, PASSING, REFUSED, REFUSED_KEY, SNAPSHOT
+from evaluated_examples import KEY, PASSING, REFUSED, REFUSED_KEY
 from traded_home import DAYS, rolled_back_home
 
 from torghut_assets.assets.keys import ASSETS
