@@ -90,7 +90,7 @@ def run_dbt(command: str, folder: Path, *arguments: str) -> None:
     options = ["--project-dir", project, "--profiles-dir", project]
     options += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
     options += ["--quiet", "--log-level-file", "none"]
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - this interpreter, and options of our own
         [sys.executable, "-P", "-c", _RUN, command, *options, *arguments],
         cwd=folder,
         env={name: value for name, value in os.environ.items() if not name.startswith("DBT_")},

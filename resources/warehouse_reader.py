@@ -136,23 +136,27 @@ class Warehouse:
 
 def plain(value: Any) -> Any:
     """Return a value as JSON can hold it; a number that JSON has no word for becomes text."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, dt.datetime):
-        return value.isoformat() + ("Z" if value.tzinfo is None else "")
-    if isinstance(value, dt.date | dt.time):
-        return value.isoformat()
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    if isinstance(value, dict):
-        return {str(name): plain(each) for name, each in value.items()}
-    if isinstance(value, bytes):
-        return value.hex()
-    return str(value)
+    shown: Any
+    match value:
+        case float() if not math.isfinite(value):
+            shown = str(value)
+        case None | bool() | int() | float() | str():
+            shown = value
+        case Decimal():
+            shown = int(value) if value == value.to_integral_value() else float(value)
+        case dt.datetime():
+            shown = value.isoformat() + ("Z" if value.tzinfo is None else "")
+        case dt.date() | dt.time():
+            shown = value.isoformat()
+        case list() | tuple():
+            shown = [plain(each) for each in value]
+        case dict():
+            shown = {str(name): plain(each) for name, each in value.items()}
+        case bytes():
+            shown = value.hex()
+        case _:
+            shown = str(value)
+    return shown
 
 
 def _in_short(error: Exception) -> str:

@@ -41,9 +41,9 @@ def assets_page() -> str:
         (
             "Every asset holds one [record](glossary.md) per partition. A materialization's data\n"
             "version is the record's digest. In the picture an arrow that follows from others is\n"
-            "left out; the tables list every input. Assets of the group `warehouse` hold no record:\n"
-            "they are [tables](warehouse.md) that show them all, made by `torghut warehouse build`,\n"
-            "and are left out of the picture.\n"
+            "left out; the tables list every input. Assets of the group `warehouse` hold no\n"
+            "record: they are [tables](warehouse.md) that show them all, made by\n"
+            "`torghut warehouse build`, and are left out of the picture.\n"
         ),
         picture(),
     ]

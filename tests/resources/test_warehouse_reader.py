@@ -1,8 +1,8 @@
 """Whoever asks the warehouse can read it, and nothing else, whatever they ask."""
 
+import datetime as dt
 import json
 import math
-from datetime import date, datetime
 from decimal import Decimal
 
 import duckdb
@@ -109,9 +109,11 @@ HOSTILE = [
 @pytest.mark.parametrize("statement", HOSTILE)
 def test_nothing_else_is_read_and_nothing_is_written(folder, statement):
     before = state_of(folder)
-    with Warehouse.opened(folder / "warehouse.duckdb") as warehouse:
-        with pytest.raises(QueryRefusedError) as refused:
-            warehouse.ask(statement.replace("{f}", str(folder)))
+    with (
+        Warehouse.opened(folder / "warehouse.duckdb") as warehouse,
+        pytest.raises(QueryRefusedError) as refused,
+    ):
+        warehouse.ask(statement.replace("{f}", str(folder)))
     with Warehouse.opened(folder / "warehouse.duckdb") as warehouse:
         assert warehouse.ask("select * from facts").rows == [(1, "one")]
     assert SECRET not in str(refused.value)
@@ -178,9 +180,9 @@ def test_another_file_is_refused_by_name(tmp_path, content):
         (None, None),
         (Decimal(3), 3),
         (Decimal("1.5"), 1.5),
-        (date(2022, 1, 3), "2022-01-03"),
-        (datetime(2022, 1, 3, 4), "2022-01-03T04:00:00Z"),
-        ([date(2022, 1, 3), None], ["2022-01-03", None]),
+        (dt.date(2022, 1, 3), "2022-01-03"),
+        (dt.datetime(2022, 1, 3, 4, tzinfo=dt.UTC).replace(tzinfo=None), "2022-01-03T04:00:00Z"),
+        ([dt.date(2022, 1, 3), None], ["2022-01-03", None]),
         ({"a": math.nan}, {"a": "nan"}),
         (b"\x00\xff", "00ff"),
     ],

@@ -44,7 +44,7 @@ def test_a_table_keeps_types_times_and_what_is_unknown():
     table = arrow_table(FillRow, [fill(), fill(ledger_sequence=None)])
     assert table.schema == columns_of(FillRow)
     assert table.column("ledger_sequence").to_pylist() == [7, None]
-    assert table.column("filled_at").to_pylist() == [dt.datetime(2022, 1, 3, 12)] * 2
+    assert table.column("filled_at").to_pylist() == [NOON.replace(tzinfo=None)] * 2
     assert not table.schema.field("price_usd").nullable
 
 
@@ -62,7 +62,7 @@ def test_an_empty_table_has_its_columns():
         {"quantity": "1"},
         {"digest": "A" * 64},
         {"ledger_sequence": 0},
-        {"filled_at": dt.datetime(2022, 1, 3)},
+        {"filled_at": NOON.replace(tzinfo=None)},
         {"colour": "red"},
     ],
 )
