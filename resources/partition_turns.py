@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -37,7 +37,7 @@ class PartitionBusyError(StageRefusedError):
     """Another process is making the same partition."""
 
     def __init__(self, turn: str, holder: str) -> None:
-        self.turn = turn
+        self.turn, self.holder = turn, holder
         super().__init__(
             f"{turn}: {holder} is at it. Nothing was made twice; wait until it has ended, then "
             "launch again if you need to."
@@ -86,15 +86,24 @@ class PartitionTurns:
             _release(self._taken.pop())
 
     @contextmanager
-    def waited_for(self, *turns: str) -> Iterator[None]:
-        """Hold turns for a block, waiting for whoever has them. They are taken in order of name."""
+    def waited_for(
+        self, *turns: str, on_wait: Callable[[str], None] = lambda _: None
+    ) -> Iterator[None]:
+        """Hold turns for a block, waiting for whoever has them. They are taken in order of name.
+
+        `on_wait` is told once for whom.
+        """
+        told = False
         try:
             for turn in sorted(turns):
                 while True:
                     try:
                         self.take(turn)
                         break
-                    except PartitionBusyError:
+                    except PartitionBusyError as error:
+                        if not told:
+                            on_wait(f"waiting: {error.holder} is at {turn}")
+                        told = True
                         time.sleep(_POLL_SECONDS)
             yield
         finally:

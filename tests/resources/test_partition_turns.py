@@ -87,8 +87,12 @@ def refused_in_a_thread(folder):
 def test_who_waits_goes_on_when_the_holder_has_ended(tmp_path, elsewhere):
     process = elsewhere("run-1")
     threading.Timer(0.3, process.kill).start()
-    with PartitionTurns(tmp_path, "command").waited_for(TURN, "another turn"):
-        assert process.exitcode is not None or not process.is_alive()
+    said = []
+    waiting = PartitionTurns(tmp_path, "command")
+    with waiting.waited_for(TURN, "another turn", on_wait=said.append):
+        assert not process.is_alive()
+    assert len(said) == 1
+    assert f"process {process.pid}" in said[0]
 
 
 def test_turns_of_different_partitions_have_nothing_to_do_with_each_other(tmp_path, elsewhere):

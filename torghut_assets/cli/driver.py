@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
+import click
 import dagster as dg
 
 from torghut_assets.assets.keys import ASSETS, DATASET_SNAPSHOT
@@ -213,7 +214,8 @@ class Driver:
         if partition is None:
             return nullcontext()
         turns = {HELD[key.to_user_string()].turn(partition) for key in keys}
-        return PartitionTurns(self._home.turns_folder, f"torghut-{os.getpid()}").waited_for(*turns)
+        mine = PartitionTurns(self._home.turns_folder, f"torghut-{os.getpid()}")
+        return mine.waited_for(*turns, on_wait=lambda said: click.echo(said, err=True))
 
     def _wanted(self, step: str, through: str | None) -> list[dg.AssetKey]:
         names = self._assets_of(step)
