@@ -26,6 +26,8 @@ from dagster._core.storage.sql import create_engine
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection, Engine
 
+from torghut_assets.resources.audit_events import OWN_STORAGE
+
 _BUSY_SECONDS: Final = 30
 
 

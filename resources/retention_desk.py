@@ -334,7 +334,7 @@ def _files_of(home: Home) -> FileStore:
         location="retention",
         found=f"artifacts in {home.store.location}",
         expected="a store in a folder",
-        action="Artifacts in a bucket are kept; its own object lock and lifecycle rules are not ours.",
+        action="Artifacts in a bucket are kept; its lock and lifecycle rules are not ours.",
     )
 
 
