@@ -109,6 +109,9 @@ def load_isolated(entry: StrategyEntry) -> Strategy:
     BadInputError
         If it cannot be loaded, is no strategy, or this system cannot confine it.
     """
+    from torghut_assets.resources.isolation.state import require_linux
+
+    require_linux()
     from torghut_assets.resources.isolation.process import WorkerProcess
     from torghut_assets.resources.isolation.remote_strategy import load
 

@@ -25,9 +25,9 @@ from typing import Any, Final
 
 import torghut_assets
 from torghut_assets.domain.candidates.examinee import PluginStoppedError
-from torghut_assets.domain.errors import BadInputError
 from torghut_assets.resources.isolation.confinement import Limits
 from torghut_assets.resources.isolation.framed_json import BadMessageError, packed, taken
+from torghut_assets.resources.isolation.state import IsolationUnavailableError
 
 SHARED_BYTES: Final = 1 << 30
 """Room for bars and weights; a page costs memory only once it is used."""
@@ -50,18 +50,6 @@ _PROGRAM: Final = (
     "import torghut_assets; torghut_assets.__path__.append(setup['resources']);"
     "from torghut_assets.resources.isolation.worker import main; main()"
 )
-
-
-class IsolationUnavailableError(BadInputError):
-    """Foreign code cannot be confined on this system, so none is run."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(
-            location="isolation of strategy plugins",
-            found=problem,
-            expected="Linux 5.13 or later on x86_64 with Landlock and seccomp filters",
-            action="Run it there; the strategies that ship need no isolation.",
-        )
 
 
 class WorkerProcess:
@@ -88,6 +76,7 @@ class WorkerProcess:
         answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         self._answer_seconds = answer_seconds
+        self._owner = os.getpid()
         self._lock = threading.RLock()
         self._stopped: str | None = None
         memory = os.memfd_create("torghut-bars", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -154,7 +143,12 @@ class WorkerProcess:
         return self._refusal(problem)
 
     def stop(self, problem: str = "a worker that was stopped") -> None:
-        """Kill the worker with its process group; harmless if it has ended."""
+        """Kill the worker with its process group; harmless if it has ended.
+
+        A forked child that ends leaves its parent's worker alone.
+        """
+        if os.getpid() != self._owner:
+            return
         with self._lock:
             if self._stopped is None:
                 self._stopped = problem
@@ -238,7 +232,7 @@ def _import_path() -> list[str]:
 
 def _start(setup: str, descriptors: tuple[int, int]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-I", "-S", "-B", "-c", _PROGRAM, setup]
-    started = _launcher().submit(
+    started = _launcher(os.getpid()).submit(
         subprocess.Popen,
         command,
         stdin=subprocess.DEVNULL,
@@ -253,6 +247,6 @@ def _start(setup: str, descriptors: tuple[int, int]) -> subprocess.Popen[bytes]:
 
 
 @lru_cache(maxsize=1)
-def _launcher() -> ThreadPoolExecutor:
+def _launcher(process: int) -> ThreadPoolExecutor:  # noqa: ARG001 - a forked child needs its own
     """One thread that lives as long as this process: the kernel ends a worker with the thread."""
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="worker-launcher")

@@ -19,7 +19,7 @@ from torghut_assets.domain.candidates.examinee import (
 from torghut_assets.domain.candidates.grid_program import GridPiece
 from torghut_assets.domain.candidates.strategy import FEATURES, BarPanel, Floats, StrategyParameters
 from torghut_assets.resources.isolation.process import WorkerProcess
-from torghut_assets.resources.isolation.remote_parameters import remote_parameters
+from torghut_assets.resources.isolation.remote_parameters import RemoteParameters, remote_parameters
 from torghut_assets.resources.isolation.shared_bars import (
     PanelTooLargeError,
     answer_room,
@@ -195,6 +195,9 @@ def load(
         return " ".join(stated["problem"].split())[:160]
     if not _is_description(stated):
         raise plugin.liar("a description that is none")
+    for field in stated["fields"]:
+        if field.startswith("_") or hasattr(RemoteParameters, field):
+            return f"a parameter named {field}, which pydantic's models have for themselves"
     return RemoteStrategy(plugin, strategy_type, stated)
 
 

@@ -242,6 +242,16 @@ def test_forged_parameters_are_refused(plugin, monkeypatch):
     assert strategy.parameters_type.model_validate({"which": 1}).which == 1
 
 
+def test_the_usual_libraries_work_where_a_plugin_runs(plugin):
+    strategy = plugin(
+        "[__import__('pandas').DataFrame(bars.close).rolling(3).mean(),"
+        " __import__('scipy.stats').stats.norm.cdf(0.0),"
+        " __import__('numba').njit(lambda x: x + 1.0)(1.0),"
+        " np.linalg.inv(np.eye(300)) @ np.eye(300), good][-1]"
+    )
+    assert ask(strategy).shape == (50, 3)
+
+
 def test_a_worker_ends_with_the_process_that_started_it(tmp_path):
     """SIGKILL leaves the parent no time to clean up; the plugin sleeps and will not notice."""
     code = f"""

@@ -1,5 +1,6 @@
 """A confined plugin decides the same bits as one in this process, and leaves the same records."""
 
+import os
 import re
 
 import numpy as np
@@ -103,6 +104,24 @@ def test_without_isolation_a_foreign_plugin_is_refused_and_never_run_unprotected
     assert "Landlock" in state.problem
 
 
+def test_on_another_system_a_foreign_plugin_is_refused(monkeypatch):
+    monkeypatch.setattr("sys.platform", "darwin")
+    with pytest.raises(BadInputError, match=r"found the system darwin, expected Linux 5\.13"):
+        isolated("mean-reversion")
+    assert not isolation_state().available
+    assert load_strategy("mean-reversion", "1.0.0").strategy.version == "1.0.0"
+
+
+def test_a_forked_child_leaves_the_worker_of_its_parent_alone():
+    strategy = isolated("mean-reversion")
+    child = os.fork()
+    if child == 0:
+        strategy.worker.stop()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert strategy.parameters_type.model_validate({})
+
+
 def test_the_filter_is_well_formed():
     code = seccomp.filter_program()
     assert len(code) % 8 == 0
@@ -137,5 +156,5 @@ def test_a_whole_evaluation_leaves_the_same_records(tmp_path, monkeypatch):
 def without_moments(found, other):
     """What only one store holds, without the digests that depend on when a ticket was taken."""
     digests = "|".join(found.keys() - other.keys())
-    moments = rf'"(?:receipt_digest|trial_register_head)":"[0-9a-f]{{64}}"|{digests}'
+    moments = rf'"(?:receipt_digest|trial_register_head|head_digest)":"[0-9a-f]{{64}}"|{digests}'
     return sorted(re.sub(moments.encode(), b"-", found[d]) for d in found.keys() - other.keys())
