@@ -26,6 +26,6 @@ setup(
             "py.typed",
         ],
         "torghut_assets.candidates": ["*.yaml"],
-        "torghut_assets.dbt": ["*.yml", "models/**/*", "macros/**/*", "tests/**/*"],
+        "torghut_assets.dbt": ["*.json", "*.yml", "models/**/*", "macros/**/*", "tests/**/*"],
     },
 )

@@ -112,6 +112,7 @@ def order_intents(
         metadata={
             "blocked_by": ", ".join(f.rule for f in intents.blocked_by) or "nothing",
             "parity": intents.parity_verdict.value,
+            "stance": intents.stance,
             "equity_usd": round(intents.equity_usd, 2),
             "intents": table(
                 {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from torghut_assets.cli.ledger import ANCHOR_HELP, ROOTS_HELP
 from torghut_assets.cli.screen import Bar, bar, say
 
 if TYPE_CHECKING:
@@ -48,11 +49,12 @@ class _Counted:
     "--anchor",
     "anchors",
     multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A tree head that was kept elsewhere, or `ledger prove --since` output; repeatable.",
+    metavar="ANCHOR",
+    help=f"{ANCHOR_HELP} Or the output of `ledger prove --since`.",
 )
+@click.option("--tsa-roots", type=click.Path(path_type=Path), help=ROOTS_HELP)
 @click.option("--json", "as_json", is_flag=True, help="One object, also for a fault.")
-def verify(pack: Path, anchors: tuple[Path, ...], as_json: bool) -> None:
+def verify(pack: Path, anchors: tuple[str, ...], tsa_roots: Path | None, as_json: bool) -> None:
     """Check PACK: every digest, signature, role, proof and order, and decide every gate again.
 
     Needs no home and no network. The first fault is named with its place. Without --anchor,
@@ -62,8 +64,9 @@ def verify(pack: Path, anchors: tuple[Path, ...], as_json: bool) -> None:
     Examples:
       torghut audit verify pack.zip
       torghut audit verify pack.zip --anchor /mnt/elsewhere/head.json --json
+      torghut audit verify pack.zip --anchor git:/srv/anchors#torghut-ledger-0000000042
 
-    Exit status: 0 it holds, 3 it does not, 4 it is not a pack.
+    Exit status: 0 it holds, 3 it does not, 4 it is not a pack, or an anchor cannot be read.
     """
     import json
     import sys
@@ -72,13 +75,15 @@ def verify(pack: Path, anchors: tuple[Path, ...], as_json: bool) -> None:
     from torghut_assets.domain.audit.faults import NotAPackError, PackFaultError
     from torghut_assets.domain.errors import TorghutError
     from torghut_assets.domain.evidence.faults import EvidenceRefusedError
+    from torghut_assets.resources.anchors import kept_heads
     from torghut_assets.resources.pack_file import opened_pack
+    from torghut_assets.resources.pack_reference import reference_in_pack
 
     try:
         with opened_pack(pack) as source:
-            heads = [(str(path), path.read_bytes()) for path in anchors]
+            heads = [(kept.location, kept.payload) for kept in kept_heads(anchors, tsa_roots)]
             with bar(f"pack {pack.name}", sum(source.sizes.values())) as progress:
-                findings = check_pack(_Counted(source, progress), heads)
+                findings = check_pack(_Counted(source, progress), heads, reference_in_pack)
     except TorghutError as error:
         if not as_json:
             raise
@@ -134,6 +139,8 @@ def _show(found: "PackFindings") -> None:
         say(f"  decided again: {one.kind} of {one.subject}: {one.verdict}")
     for one in found.approvals:
         say(f"  judged again: {one.subject}: {one.verdict}")
+    for digest, text in found.removed.items():
+        say(f"  not here: {digest[:12]}, {text}")
     for digest, fields in found.redacted.items():
         say(f"  redacted: {digest[:12]}: {', '.join(fields)}")
     for text in found.not_decided:

@@ -38,9 +38,10 @@ def graph_shape(home: Home, pipeline: PipelineConfig | None = None) -> GraphShap
             group=graph.get(key).group_name or "",
             parents=frozenset(parent.to_user_string() for parent in graph.get(key).parent_keys),
             checks=frozenset(checks.get(key, ())),
-            fields=frozenset(HELD[key.to_user_string()].record_type.model_fields),
+            fields=frozenset(made.record_type.model_fields if made else ()),
         )
         for key in graph.get_all_asset_keys()
+        for made in (HELD.get(key.to_user_string()),)  # a table of the warehouse holds no record
     }
     pipeline = pipeline or load_pipeline(home.config_path("pipeline").read_bytes())
     terms = [t for stage in pipeline.stages for t in (*stage.inputs, *stage.outputs)]

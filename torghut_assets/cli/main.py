@@ -21,25 +21,35 @@ _COMMANDS: Final = {
     "advise": "torghut_assets.cli.advise:advise",
     "candidate": "torghut_assets.cli.candidate:candidate",
     "dag": "torghut_assets.cli.dag:dag",
+    "doctor": "torghut_assets.cli.doctor:doctor",
     "drill": "torghut_assets.cli.drill:drill",
     "demo": "torghut_assets.cli.demo:demo",
     "env": "torghut_assets.cli.env:env",
     "handoff": "torghut_assets.cli.handoff:handoff",
     "kill": "torghut_assets.cli.kill:kill",
+    "lineage": "torghut_assets.cli.lineage:lineage",
+    "metrics": "torghut_assets.cli.metrics:metrics",
+    "migrate": "torghut_assets.cli.migrate:migrate",
     "ramp": "torghut_assets.cli.ramp:ramp",
     "report": "torghut_assets.cli.report:report",
     "run": "torghut_assets.cli.run:run",
     "session": "torghut_assets.cli.session:session",
     "snapshot": "torghut_assets.cli.snapshot:snapshot",
+    "sql": "torghut_assets.cli.sql:sql",
     "stage": "torghut_assets.cli.stage:stage",
     "tca": "torghut_assets.cli.tca:tca",
     "trials": "torghut_assets.cli.trials:trials",
     "universe": "torghut_assets.cli.universe:universe",
     "verify-statistics": "torghut_assets.cli.statistics:verify_statistics",
+    "warehouse": "torghut_assets.cli.warehouse:warehouse",
     "warm": "torghut_assets.cli.env:warm",
 }
 
 
+_ANY_FORMAT: Final = frozenset(
+    {"doctor", "handoff", "kill", "migrate", "universe", "verify-statistics", "warm"}
+)
+"""Commands for a home of any format: what stops trading must work whatever happened."""
 _COMPLETION_REQUEST: Final = "_TORGHUT_COMPLETE"
 """The variable in which the shell scripts that click writes say what they want."""
 _BAD_INPUT: Final = 4
@@ -67,7 +77,8 @@ class _LateGroup(click.Group):
 
 @click.group(cls=_LateGroup)
 @click.version_option(__version__, prog_name="torghut")
-def torghut() -> None:
+@click.pass_context
+def torghut(context: click.Context) -> None:
     """Carry a trading strategy from thesis to gate decision, with evidence.
 
     State is kept in the folder TORGHUT_HOME (default: .torghut).
@@ -81,6 +92,10 @@ def torghut() -> None:
       4  bad input
     70 is an error inside torghut, with its traceback; 130 is an interruption.
     """
+    from torghut_assets.resources.home import Home
+
+    if context.invoked_subcommand not in _ANY_FORMAT:
+        Home.from_environment().require_format()
 
 
 def main() -> None:
@@ -93,6 +108,7 @@ def main() -> None:
         torghut.main(prog_name="torghut", standalone_mode=False, color=False if plain() else None)
     except TorghutError as error:
         _say(str(error))
+        _log_refusal(error)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -106,6 +122,12 @@ def main() -> None:
     except Exception:  # noqa: BLE001 - Python would end with 1, and 1 means refused by a gate
         traceback.print_exc()
         sys.exit(_INTERNAL_ERROR)
+
+
+def _log_refusal(error: TorghutError) -> None:
+    from torghut_assets.resources.event_log import log_event
+
+    log_event("refused", error=type(error).__name__, exit_status=error.exit_code)
 
 
 def _same_command() -> str:
