@@ -24,6 +24,7 @@ GROUPS: Final = (
     "live_ramp_stage_2_plus",
     "continuous_monitoring",
     "rollback_incident",
+    "audit",
     "advisory",
     "warehouse",
 )

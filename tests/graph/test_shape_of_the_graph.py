@@ -46,14 +46,15 @@ def test_every_asset_has_a_record_type_a_maker_a_group_owners_and_a_code_version
     assert {k.to_user_string() for k in graph.get_all_asset_keys()} == set(HELD) | tables
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
-        assert node.group_name in {*STAGES, "policy", "advisory", GROUP}
+        assert node.group_name in {*STAGES, "policy", "audit", "advisory", GROUP}
         assert node.owners
         assert node.code_version
         assert node.description
 
 
 def test_no_stage_depends_on_a_later_one(graph):
-    order = {name: index for index, name in enumerate(["policy", *STAGES, "advisory", GROUP])}
+    groups = ["policy", *STAGES, "audit", "advisory", GROUP]
+    order = {name: index for index, name in enumerate(groups)}
     for key in graph.get_all_asset_keys():
         for parent in graph.get(key).parent_keys:
             assert order[graph.get(parent).group_name] <= order[graph.get(key).group_name]
