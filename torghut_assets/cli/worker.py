@@ -9,7 +9,7 @@ from typing import Final
 
 import matplotlib.figure  # noqa: F401 - before the fork
 import scipy.stats  # noqa: F401 - before the fork
-from celery import Celery
+from celery import Celery  # type: ignore[import-untyped]
 from dagster import DagsterInstance
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tasks import create_execute_job_task, create_resume_job_task
