@@ -148,6 +148,7 @@ def check_pack(source: PackSource, anchors: Iterable[tuple[str, bytes]] = ()) ->
     findings.unstated = sorted(records.kinds.keys() - stated)
     _decide_again(findings, records, registers.trials)
     findings.approvals.extend(rejudge_approvals(ledger.entries, ledger.ring))
+    records.require_held(findings)
     return findings
 
 
@@ -303,7 +304,7 @@ class PackRecords:
         self._check_removed(findings)
 
     def _check_removed(self, findings: PackFindings) -> None:
-        """Require what is held to be here, or a tombstone whose plan is here and lists it."""
+        """Name what is not here because it was removed; require the plan that says so."""
         for removal in self._retention.removed.values():
             where = f"ledger entry {removal.sequence}"
             stone = removal.tombstone
@@ -311,6 +312,9 @@ class PackRecords:
             artifact = stone.removed.artifact
             if not {record_name(artifact), table_name(artifact)} & self._source.sizes.keys():
                 findings.removed[artifact] = f"{stone.removed.what}: {removal.text}"
+
+    def require_held(self, findings: PackFindings) -> None:
+        """Require what the manifest calls current to be here, or a tombstone that stands for it."""
         for held in self._manifest.held:
             if held.digest not in self.kinds and held.digest not in findings.removed:
                 raise PackFaultError(
