@@ -54,6 +54,7 @@ from torghut_assets.domain.evidence.retention_records import (
     TOMBSTONE,
     LegalHold,
 )
+from torghut_assets.resources import work_progress
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.key_ring import KeyFolder
 from torghut_assets.resources.ledger import Ledger
@@ -69,6 +70,8 @@ _TABLE: Final = b"PAR1"
 _REGISTER_SPAN: Final = "register-span"
 _ALWAYS: Final = frozenset({"key-registration", "key-revocation"})
 _RETENTION: Final = frozenset({TOMBSTONE, LEGAL_HOLD, HOLD_RELEASE})
+_OF_THE_HOUSE: Final = frozenset({"drill", "runbook"})
+"""What gate 4 asks about: of no candidate, and in the pack of every step of the ramp."""
 _SALT: Final = b"torghut audit salts v1\n"
 
 
@@ -215,8 +218,23 @@ class PackDesk:
                 **subject._asdict(), universe=universe, as_of=as_of
             )
             raise UpstreamMissingError(asset=needed, partition=partition, command=command)
+        if subject.session is not None:
+            wanted += self._earlier_reports(instance, subject.candidate, subject.session)
         self._follow(wanted, found)
         return found
+
+    def _earlier_reports(
+        self, instance: dg.DagsterInstance, candidate: str, session: str
+    ) -> list[str]:
+        """Return the drift reports of earlier sessions: later decisions look at their verdicts."""
+        key = dg.AssetKey("drift_report")
+        partitions = sorted(
+            partition
+            for partition in instance.get_materialized_partitions(key)
+            if partition.partition("|")[0] == candidate and partition.partition("|")[2] < session
+        )
+        events = (newest(instance, key, partition) for partition in partitions)
+        return [event.digest for event in events if event and event.digest in self._home.store]
 
     def _follow(self, wanted: list[str], found: _Gathered) -> None:
         """Take in records and tables, and whatever they name that the store holds."""
@@ -233,6 +251,7 @@ class PackDesk:
                 found.removed[digest] = removed[digest]
                 plan = removed[digest].tombstone.plan_digest
                 found.records[plan] = store.get(plan)  # lists others: not followed
+            work_progress.report(len(seen), len(seen) + len(wanted))
             if digest not in store:
                 if digest in required and digest not in removed:
                     store.get(digest)  # raises, naming it
@@ -331,10 +350,12 @@ def _concerning(
     """Return the entries about what is in the pack, the candidate, and all about keys."""
     digests = gathered.records.keys() | gathered.tables.keys() | gathered.removed.keys()
     of_retention = _of_retention(entries, candidate, digests)
+    stages = (payload.startswith(b'{"kind":"ramp-stage"') for payload in gathered.records.values())
+    whole = _ALWAYS | _OF_THE_HOUSE if any(stages) else _ALWAYS
     return [
         entry
         for entry in entries
-        if entry.kind in _ALWAYS
+        if entry.kind in whole
         or entry.sequence in of_retention
         or (
             entry.kind not in _RETENTION

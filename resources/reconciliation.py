@@ -28,7 +28,6 @@ from torghut_assets.domain.evidence.register_spans import read_spans
 from torghut_assets.domain.evidence.removals import Retention, read_retention
 from torghut_assets.domain.evidence.statement import RecordMade
 from torghut_assets.domain.records import Record
-from torghut_assets.resources.artifact_store import digest_of_file
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.lineage import (
     INPUT_DIGESTS,
@@ -96,7 +95,7 @@ class Reconciler:
         ledger = self.desk.ledger.verify()
         retention = read_retention(ledger.entries, ledger.ring)
         stored: dict[str, Bytes] = dict.fromkeys(retention.removed, "removed")
-        stored |= self._stored()
+        stored |= stored_in(self._home)
         stated = stated_in(ledger.entries)
         return Seen(stated, tuple(self._events()), stored, ledger.entries, retention)
 
@@ -194,13 +193,6 @@ class Reconciler:
                 cursor = page.cursor
         return found
 
-    def _stored(self) -> dict[str, Bytes]:
-        """Digest every artifact of the store."""
-        return {
-            path.name: "intact" if digest_of_file(path) == path.name else "altered"
-            for path in sorted(self._home.store.root.glob("??/" + "?" * 64))
-        }
-
     def _leftovers(self, seen: Seen) -> list[Note]:
         """Records of assets that neither statement nor event knows: a crash came between."""
         known = {each.digest for each in seen.stated}
@@ -213,8 +205,7 @@ class Reconciler:
         for digest, state in seen.stored.items():
             if digest in known or state != "intact":
                 continue
-            with self._home.store.path_of(digest).open("rb") as file:
-                opening = file.read(max(map(len, openings)))
+            opening = self._home.store.opening(digest, max(map(len, openings)))
             for start, name in openings.items():
                 if opening.startswith(start):
                     detail = f"{digest} was stored and never stated: nothing rests on it"
@@ -233,6 +224,14 @@ def _removals(seen: Seen) -> list[Note]:
             detail = f"{digest} is still there; tombstone {removal.sequence}: apply its plan again"
             notes.append(Note("removal_unfinished", what, detail))
     return notes
+
+
+def stored_in(home: Home) -> dict[str, Bytes]:
+    """Digest every artifact of a home's store."""
+    store = home.store
+    return {
+        digest: "intact" if store.is_intact(digest) else "altered" for digest in store.digests()
+    }
 
 
 def stated_in(entries: Sequence[LedgerEntry]) -> tuple[Stated, ...]:

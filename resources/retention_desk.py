@@ -48,6 +48,7 @@ from torghut_assets.domain.evidence.retention_records import (
 )
 from torghut_assets.domain.evidence.statement import RecordMade
 from torghut_assets.domain.stages.receipts import StageReceipt
+from torghut_assets.resources.artifact_files import FileStore
 from torghut_assets.resources.artifact_store import ArtifactStore
 from torghut_assets.resources.clock import utc_now
 from torghut_assets.resources.home import Home
@@ -95,6 +96,7 @@ class RetentionDesk:
         self._home = home
         self._clock = clock
         self._ledger = ledger or Ledger(home, clock)
+        self._store = _files_of(home)
 
     def policy(self) -> RetentionPolicy:
         """Return the policy in force, its record in the store."""
@@ -243,7 +245,7 @@ class RetentionDesk:
             held = tuple(a for a in there if a in reasons)
         removed = tuple(artifact for artifact in there if artifact not in held)
         for artifact in removed:
-            _unlink(self._home.store, artifact)
+            _unlink(self._store, artifact)
         return Applied({a: r.sequence for a, r in own.items()}, removed, held)
 
     def _removable(self, prefix: LedgerPrefix, policy: RetentionPolicy) -> Removable:
@@ -251,7 +253,7 @@ class RetentionDesk:
 
     def _evidence(self, prefix: LedgerPrefix) -> RetentionEvidence:
         """Read everything that a plan is made from."""
-        store = self._home.store
+        store = self._store
         said: dict[str, list[SaidOf]] = {}
         described: dict[str, str] = {}
         edges: dict[str, set[str]] = {}
@@ -318,6 +320,24 @@ class RetentionDesk:
         return roots
 
 
+def _files_of(home: Home) -> FileStore:
+    """Return the store if it is a folder: nothing here takes an object out of a bucket.
+
+    Raises
+    ------
+    BadInputError
+        If artifacts lie in a bucket.
+    """
+    if isinstance(home.store, FileStore):
+        return home.store
+    raise BadInputError(
+        location="retention",
+        found=f"artifacts in {home.store.location}",
+        expected="a store in a folder",
+        action="Artifacts in a bucket are kept; its lock and lifecycle rules are not ours.",
+    )
+
+
 def require_plans(store: ArtifactStore, retention: Retention) -> None:
     """Refuse tombstones whose plan is not in the store, or does not list what they say.
 
@@ -375,7 +395,7 @@ def _deployed(entries: Sequence[LedgerEntry], receipts: Sequence[StageReceipt]) 
     return {c for c in deployed if c not in last or last[c].decision.to_stage not in _NOT_DEPLOYED}
 
 
-def _named_in(store: ArtifactStore, digest: str) -> set[str]:
+def _named_in(store: FileStore, digest: str) -> set[str]:
     """Return the digests that a record in the store names; a table names none.
 
     A retention plan rests on nothing: it lists what is to go.
@@ -395,7 +415,7 @@ def _named_in(store: ArtifactStore, digest: str) -> set[str]:
     return set() if payload.startswith(_PLAN) else digests_in(payload)
 
 
-def _unlink(store: ArtifactStore, digest: str) -> None:
+def _unlink(store: FileStore, digest: str) -> None:
     """Take one file out of the store, for good also after a loss of power."""
     path = store.path_of(digest)
     path.unlink(missing_ok=True)

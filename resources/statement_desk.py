@@ -171,10 +171,8 @@ def files_of(store: ArtifactStore, record: Record) -> dict[str, str]:
     """
     found = {}
     for place, text in _leaves(record.model_dump(mode="json"), ""):
-        if is_digest(text) and text in store:
-            with store.path_of(text).open("rb") as file:
-                if file.read(len(_OPENING)) != _OPENING:
-                    found[place] = text
+        if is_digest(text) and text in store and store.opening(text, len(_OPENING)) != _OPENING:
+            found[place] = text
     return found
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from torghut_assets.cli.screen import say
 from torghut_assets.domain.errors import BadInputError
 from torghut_assets.resources.home import Home
 
@@ -68,14 +69,14 @@ def verify(anchors: tuple[str, ...], tsa_roots: Path | None, as_json: bool) -> N
         }
         click.echo(json.dumps(document, indent=2, sort_keys=True))
         return
-    click.echo(f"ledger: {prefix.size} entries, whole and anchored, root {prefix.root().hex()}")
+    say(f"ledger: {prefix.size} entries, whole and anchored, root {prefix.root().hex()}")
     for kind, count in sorted(kinds.items()):
         click.echo(f"  {count:6d}  {kind}")
     for kept, head in held:
         stamp = f", stamped {kept.plain['stamped_at']}" if kept.stamped_at else ""
-        click.echo(f"  grew from the first {head.tree_size} entries of {kept.location}{stamp}")
+        say(f"  grew from the first {head.tree_size} entries of {kept.location}{stamp}")
     for digest, removal in sorted(retention.removed.items()):
-        click.echo(f"  {digest[:12]} {removal.tombstone.removed.what}: {removal.text}")
+        say(f"  {digest[:12]} {removal.tombstone.removed.what}: {removal.text}")
 
 
 @ledger.command()
@@ -214,7 +215,7 @@ def _said(head: "TreeHead", kind: str, place: str, as_json: bool) -> None:
         }
         click.echo(json.dumps(document, indent=2, sort_keys=True))
         return
-    click.echo(f"{head.tree_size}  {head.root_hash}  {place}")
+    say(f"{head.tree_size}  {head.root_hash}  {place}")
 
 
 @ledger.command()

@@ -16,7 +16,9 @@ from torghut_assets.domain.evidence.entries import LedgerEntry
 from torghut_assets.domain.evidence.retention_records import TOMBSTONE, Tombstone
 from torghut_assets.domain.gates.paper_records import PaperGateReport
 from torghut_assets.domain.gates.records import GateReport
+from torghut_assets.domain.ramp.records import RampStage
 from torghut_assets.domain.records import Record
+from torghut_assets.domain.rollback.records import IncidentReport
 from torghut_assets.domain.stages.receipts import StageReceipt
 from torghut_assets.domain.tca.records import PaperTca
 
@@ -70,6 +72,17 @@ class PageEvidence:
     def drift_report(self) -> DriftReport | None:
         """Whether it still behaves as its evidence says."""
         return self.current("drift_report", DriftReport)
+
+    @property
+    def ramp_stages(self) -> tuple[RampStage, ...]:
+        """On which level of capital it is, and what stands before the next."""
+        found = (self.current(name, RampStage) for name in ("ramp_stage_1", "ramp_stage_2_plus"))
+        return tuple(stage for stage in found if stage is not None)
+
+    @property
+    def incident(self) -> IncidentReport | None:
+        """Why it was taken back, if it was."""
+        return self.current("incident_report", IncidentReport)
 
     @property
     def overfit(self) -> OverfitDiagnostics | None:
