@@ -31,7 +31,7 @@ OF_THEIR_REGISTER = frozenset({"overfit_diagnostics", "gate_report"})
 
 def read(home, digests, name):
     """What a record says, but for the register and for records that name it."""
-    found = json.loads(home.store.get(digests[name]))
+    found = json.loads(home.store.get(digests[name]))["record"]
     found.pop("trial_register_head", None)
     if name == "gate_report":
         found["inputs"] = [i for i in found["inputs"] if i["name"] not in OF_THEIR_REGISTER]

@@ -30,28 +30,24 @@ def test_every_digest_proof_and_answer_of_an_older_home_holds_after_migration(pr
     assert sorted(home.store.digests()) == stored
     assert all(home.store.is_intact(digest) for digest in stored)
     assert [entry.payload for entry in Ledger(home).verify().entries] == entries
-    moved = torghut(
-        "trials", "acknowledge", head_of_trials(), "--by", "desk", "--reason", "unpacked for a test"
-    )
-    assert moved.returncode == 0, moved.stderr
-    assert torghut("trials", "verify").returncode == 0
-
     assert len(told) >= 15
     for command, before in told.items():
         after = torghut(*command.split())
         assert after.returncode == before["exit"], (command, after.stderr)
-        if command not in TELLS_OF_TODAY:
-            assert after.stdout == before["stdout"], command
+        assert after.stdout == before["stdout"], command
 
-
-TELLS_OF_TODAY = frozenset({"trials list"})
-"""Answers that name the acknowledgement above."""
+    moved = torghut(  # it was unpacked: somebody answers for it, as after a restore
+        *("trials", "acknowledge", str(head_of_trials() + 1)),
+        *("--by", "desk", "--reason", "unpacked for a test"),
+    )
+    assert moved.returncode == 0, moved.stderr
+    assert torghut("trials", "verify").returncode == 0
 
 
 def head_of_trials():
     """Sequence that the finding about the copied register names."""
     said = torghut("trials", "verify").stdout
-    return next(word.strip(":,") for word in said.split() if word.strip(":,").isdigit())
+    return next(int(word.strip(":,")) for word in said.split() if word.strip(":,").isdigit())
 
 
 @pytest.mark.heavy

@@ -14,9 +14,10 @@ this home only and protect nothing. The archive here was made by commit 22f3ea3,
 their format (version 0.1.0, no release yet).
 """
 
+import contextlib
+import io
 import json
 import os
-import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -52,15 +53,18 @@ ASKED = (
 
 
 def told(command: str) -> dict:
-    """Exit status and standard output of a command."""
-    done = subprocess.run(
-        [sys.executable, "-m", "torghut_assets.cli.main", *command.split()],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    print(done.returncode, command, done.stderr[-200:])
-    return {"exit": done.returncode, "stdout": done.stdout}
+    """Exit status and standard output of a command, run in this process."""
+    from torghut_assets.cli.main import main as torghut
+
+    out, code = io.StringIO(), 0
+    sys.argv = ["torghut", *command.split()]
+    with contextlib.redirect_stdout(out):
+        try:
+            torghut()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    print(code, command)
+    return {"exit": code, "stdout": out.getvalue()}
 
 
 def main(folder: Path, candidates: Path) -> None:
