@@ -35,6 +35,7 @@ from torghut_assets.domain.verdicts import Verdict
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.lineage import RecordT, current_record, newest
 from torghut_assets.resources.register_file import RegisterBusyError
+from torghut_assets.resources.storage_faults import storage_fault
 
 STEPS = tuple(JOB_OF_STEP)
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -303,7 +304,8 @@ class Driver:
             except dg.DagsterExecutionInterruptedError as interruption:
                 raise KeyboardInterrupt from interruption
             except Exception as error:
-                raise (_own_error(error) or self._blocked(run_id) or error) from error
+                own = _own_error(error) or storage_fault(error)
+                raise (own or self._blocked(run_id) or error) from error
 
     def _blocked(self, run_id: str) -> StageRefusedError | None:
         """Return the refusal of the blocking checks that did not pass in a run, if any."""
@@ -346,6 +348,11 @@ def _following(
         yield run_id
     finally:
         instance.end_watch_event_logs(run_id, heard)
+
+
+def decides_nothing(error: BaseException) -> bool:
+    """Whether a step failed for a reason that says nothing about the candidate."""
+    return storage_fault(error) is not None or _class_of(error) is FailureClass.TRANSIENT
 
 
 def _class_of(error: BaseException) -> FailureClass:

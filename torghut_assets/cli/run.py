@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from torghut_assets.cli.driver import Driver
+from torghut_assets.cli.driver import Driver, decides_nothing
 from torghut_assets.cli.instance import instance_of
 from torghut_assets.domain.errors import UsageError
 from torghut_assets.domain.identifiers import parse_candidate_id, parse_snapshot_id
@@ -98,6 +98,7 @@ def evaluate(
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(candidate[:28], total=total, doing="")
         for step in steps:
+            last = through if step == steps[-1] else _DECIDED_AFTER.get(step, through)
             try:
                 outcome = driver.step(
                     step,
@@ -106,11 +107,18 @@ def evaluate(
                     on_start=lambda name: progress.update(task, doing=name),
                     on_done=lambda _: progress.advance(task),
                 )
-            finally:  # a step that was refused is a decision too
-                if step in _DECIDED_AFTER:
-                    last = through if step == steps[-1] else _DECIDED_AFTER[step]
-                    driver.settle(candidate, snapshot, through=last)
+            except Exception as error:
+                if not decides_nothing(error):  # a step that was refused is a decision too
+                    _settle(driver, (candidate, snapshot), step, last)
+                raise
+            _settle(driver, (candidate, snapshot), step, last)
             if not console.is_terminal:
                 made = ", ".join(outcome.made) or "nothing: all up to date"
                 click.echo(f"{candidate}: {step}: made {made}", err=True)
         progress.update(task, doing="")
+
+
+def _settle(driver: Driver, of: tuple[str, str | None], step: str, last: str) -> None:
+    """Write the receipts of the stages that a step ends, if it ends any."""
+    if step in _DECIDED_AFTER:
+        driver.settle(*of, through=last)
