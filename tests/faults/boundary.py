@@ -78,6 +78,11 @@ def arm(fault: Fault, at: int = 0, *, below: Path, report: Path | None = None, s
     _library().fault_arm(int(fault), at, int(step_s * _NS))
 
 
+def trace(to: Path | None) -> None:
+    """While calls are counted, write each of them into a file, one a line; `None` ends that."""
+    _library().fault_trace(str(to).encode() if to is not None else None)
+
+
 def disarm() -> None:
     """Let every call through again."""
     _library().fault_arm(int(Fault.NONE), 0, 0)
@@ -102,6 +107,7 @@ def _library() -> ctypes.CDLL:
     library = ctypes.CDLL(None)
     library.fault_counted.restype = ctypes.c_long
     library.fault_refused.restype = ctypes.c_long
+    library.fault_trace.argtypes = (ctypes.c_char_p,)
     library.fault_arm.argtypes = (ctypes.c_int, ctypes.c_long, ctypes.c_longlong)
     library.fault_clock.argtypes = (ctypes.c_longlong, ctypes.c_longlong)
     return library

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,10 +19,12 @@ from torghut_assets.resources.home import Home
 
 from . import judge, workbench
 from .boundary import Fault
+from .kills import plan
 from .scenes import Stage
 from .table import Row
 
 HOW: Final = {"disk full": Fault.FULL, "one write refused": Fault.FULL_ONCE}
+_NEED_SPACE: Final = ("write", "pwrite", "create", "link", "mkdir")
 _DOCUMENTED: Final = (3, 4)
 _ROOM_KB: Final = 64 * 1024
 
@@ -30,7 +33,7 @@ def fill_at_writes(stage: Stage, how: str, points: int, seed: int, folder: Path)
     """Refuse some writes of a scene, and look at what the command says and leaves."""
     draw = random.Random(f"{seed} {stage.scene.name} {how}")
     row = Row(f"{how}: {stage.scene.name}", stage.scene.stage, seed)
-    for at in _spread(draw, stage.writes, points):
+    for at in islice(plan(stage, draw, points, _NEED_SPACE), points):
         home = workbench.copied(stage.before, folder / "full")
         ended = workbench.call(home, stage.scene.act, HOW[how], at)
         if ended.where:
@@ -101,7 +104,7 @@ def _spread(draw: random.Random, calls: int, points: int) -> list[int]:
     """Return `points` different numbers up to `calls`, one from each of as many equal parts."""
     points = min(points, calls)
     edges = [1 + calls * n // points for n in range(points + 1)]
-    return [draw.randrange(low, high) for low, high in zip(edges, edges[1:], strict=False)]
+    return [draw.randrange(low, high) for low, high in pairwise(edges)]
 
 
 @contextmanager

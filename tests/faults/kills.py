@@ -6,7 +6,9 @@ compared with a run that nobody disturbed.
 """
 
 import random
+import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -45,28 +47,55 @@ def kill_all_over(stage: Stage, how: str, points: int, seed: int, folder: Path) 
     """
     draw = random.Random(f"{seed} {stage.scene.name} {how}")
     row = Row(f"{how}: {stage.scene.name}", stage.scene.stage, seed)
-    attempts = 0
-    while row.points < points and attempts < 4 * points:
-        chain = _chain(
-            stage, how, min(points - row.points, draw.randint(1, _MOST_IN_A_ROW)), draw, folder
-        )
-        attempts += max(1, len(chain.kills))
+    fault, _ = HOW[how]
+    among = ("write", "pwrite") if fault is Fault.TEAR else ()
+    for first in plan(stage, draw, 4 * points, among):
+        if row.points >= points:
+            break
+        wanted = min(points - row.points, draw.randint(2, _MOST_IN_A_ROW))
+        chain = _chain(stage, how, (first, wanted), draw, folder)
         row.points += len(chain.kills)
         row.longest_resume_s = max(row.longest_resume_s, chain.resumed_s)
         row.note(chain.difference, f"after {', '.join(chain.kills)}")
     return row
 
 
-def _chain(stage: Stage, how: str, wanted: int, draw: random.Random, folder: Path) -> Chain:
+def plan(stage: Stage, draw: random.Random, most: int, among: tuple[str, ...]) -> Iterator[int]:
+    """Yield calls to fail at: one of each kind of call first, our own files before Dagster's.
+
+    Two calls are of one kind if they do the same to files of the same name, apart from digests,
+    numbers and temporary names. Counted are the calls in `among`, all if it is empty.
+    """
+    calls = [c for c in stage.calls if not among or c.split(" ", 1)[0] in among]
+    kinds: dict[str, list[int]] = {}
+    for place, call in enumerate(calls, start=1):
+        kinds.setdefault(kind_of(call), []).append(place)
+    names = sorted(kinds)
+    draw.shuffle(names)
+    names.sort(key=lambda name: " /dagster/" in name)
+    for name in names[:most]:
+        yield draw.choice(kinds[name])
+    for _ in range(most - len(names)):
+        yield draw.randint(1, len(calls))
+
+
+def kind_of(call: str) -> str:
+    """Return a call without what differs from run to run."""
+    return re.sub(
+        r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,64}|(?<=[.-])[a-z0-9_]{8}$|\d+", "*", call
+    )
+
+
+def _chain(stage: Stage, how: str, at: tuple[int, int], draw: random.Random, folder: Path) -> Chain:
+    """Kill a number of times on one home: first at a planned call, then anywhere."""
     fault, workers = HOW[how]
-    calls = stage.writes if fault is Fault.TEAR else stage.points
+    first, wanted = at
     home = workbench.copied(stage.before, folder / "killed")
     try:
         kills: list[str] = []
         for _ in range(wanted):
-            ends = workbench.start(
-                home, stage.scene.act, fault, draw.randint(1, calls), workers=workers
-            )
+            ends = workbench.start(home, stage.scene.act, fault, first, workers=workers)
+            first = draw.randint(1, stage.points)
             if not any(end.was_killed for end in ends):
                 break
             kills.append(ends[0].where)

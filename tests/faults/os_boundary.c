@@ -31,6 +31,7 @@ static atomic_int mode;
 static atomic_long counted, stop_at, refused;
 static atomic_llong frozen_ns, offset_ns, step_ns;
 static char where[512];
+static FILE *trace;
 
 #define REAL(name) \
   static __typeof__(name) *real; \
@@ -48,6 +49,10 @@ __attribute__((constructor)) static void begin(void) {
   if (clock) frozen_ns = atoll(clock);
 }
 
+void fault_trace(const char *path) {
+  if (trace) fclose(trace);
+  trace = path ? fopen(path, "w") : NULL;
+}
 void fault_arm(int what, long n, long long step) {
   read_prefix();
   counted = 0;
@@ -101,6 +106,10 @@ static int point(const char *call, const char *path, int space) {
   if ((now == FULL || now == FULL_ONCE) && space != NEEDS_SPACE) return 0;
   if (now == TEAR && strcmp(call, "write") && strcmp(call, "pwrite")) return 0;
   n = atomic_fetch_add(&counted, 1) + 1;
+  if (now == COUNT && trace) {
+    const char *tail = strncmp(path, prefix, prefix_length) ? path : path + prefix_length;
+    fprintf(trace, "%s %s\n", call, tail);
+  }
   if (n != stop_at && !(now == FULL && n > stop_at)) return 0;
   if (n == stop_at) {
     const char *tail = strncmp(path, prefix, prefix_length) ? path : path + prefix_length;

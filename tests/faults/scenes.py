@@ -7,14 +7,14 @@ one that passes and trades, one that drifts and is taken back, one that climbs t
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 from evaluated_examples import PASSING, SNAPSHOT
 
 from torghut_assets.resources.home import Home
 
-from . import judge, workbench
-from .boundary import Fault
+from . import boundary, judge, workbench
 from .workbench import commands
 
 CANDIDATES: Final = workbench.TESTS.parent / "candidates"
@@ -61,8 +61,12 @@ class Stage:
     before: Path
     after: Path
     undisturbed: dict[str, Any]
-    points: int
-    writes: int
+    calls: tuple[str, ...]
+
+    @property
+    def points(self) -> int:
+        """How many calls change a file in an undisturbed run."""
+        return len(self.calls)
 
 
 def _add(candidate: str) -> tuple[str, ...]:
@@ -103,6 +107,7 @@ def _drifting_home() -> list[Any]:
 
 
 SCENES: Final = (
+    Scene("first use", "research_intake", commands([_add(PASSING)]), life="begins"),
     Scene("intake", "research_intake", commands([_add(PASSING)])),
     Scene("build", "candidate_build", commands([("run", PASSING, "--through", "strategy_build")])),
     Scene(
@@ -164,7 +169,10 @@ def stages(folder: Path, only: frozenset[str] | None = None) -> Iterator[Stage]:
         if not wanted:
             continue
         before = folder / f"{life}-empty"
-        workbench.call(before, _prepare)
+        if life == "begins":
+            before.mkdir(parents=True)
+        else:
+            workbench.call(before, _prepare)
         for scene in scenes[: scenes.index(wanted[-1]) + 1]:
             stage = played(scene, before, folder / scene.name.replace(" ", "-"))
             if scene in wanted:
@@ -175,15 +183,23 @@ def stages(folder: Path, only: frozenset[str] | None = None) -> Iterator[Stage]:
 def played(scene: Scene, before: Path, after: Path) -> Stage:
     """Play a scene undisturbed on a copy of the home before it."""
     workbench.copied(before, after)
-    ended = workbench.call(after, scene.act)
+    with NamedTemporaryFile("r") as traced:
+
+        def act() -> Any:
+            boundary.trace(Path(traced.name))
+            try:
+                return scene.act()
+            finally:
+                boundary.trace(None)
+
+        ended = workbench.call(after, act)
+        calls = tuple(traced.read().splitlines())
     if ended.value is None or ended.value[0] not in scene.ends:
         raise RuntimeError(f"{scene.name}, undisturbed: {ended}")
     state = workbench.call(after, lambda: judge.state_of(Home.from_environment())).value
     if state["broken"]:
         raise RuntimeError(f"{scene.name}, undisturbed: {state['broken']}")
-    spare = workbench.copied(before, after.with_name(f"{after.name}-writes"))
-    writes = workbench.call(spare, scene.act, Fault.FULL_ONCE, 10**9).points
-    return Stage(scene, before, after, state, ended.points, writes)
+    return Stage(scene, before, after, state, calls)
 
 
 def _prepare() -> None:
