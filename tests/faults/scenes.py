@@ -14,10 +14,10 @@ from evaluated_examples import PASSING, SNAPSHOT
 
 from torghut_assets.resources.home import Home
 
-from . import boundary, judge, workbench
+from . import TESTS, boundary, judge, workbench
 from .workbench import commands
 
-CANDIDATES: Final = workbench.TESTS.parent / "candidates"
+CANDIDATES: Final = TESTS.parent / "candidates"
 DRIFTS: Final = "slow-trend-megacaps-v1"
 _DAY, _NEXT = "2022-01-03", "2022-01-04"
 _BEFORE, _DECLINE = "2022-01-20", "2022-01-21"
@@ -172,7 +172,7 @@ def stages(folder: Path, only: frozenset[str] | None = None) -> Iterator[Stage]:
         if life == "begins":
             before.mkdir(parents=True)
         else:
-            workbench.call(before, _prepare)
+            workbench.call(before, prepare)
         for scene in scenes[: scenes.index(wanted[-1]) + 1]:
             stage = played(scene, before, folder / scene.name.replace(" ", "-"))
             if scene in wanted:
@@ -202,7 +202,8 @@ def played(scene: Scene, before: Path, after: Path) -> Stage:
     return Stage(scene, before, after, state, calls)
 
 
-def _prepare() -> None:
+def prepare() -> None:
+    """Make an empty home with its Dagster instance."""
     from torghut_assets.cli.instance import instance_of
 
     with instance_of(Home.from_environment()):

@@ -19,18 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-TESTS: Final = Path(__file__).resolve().parent.parent
-for _folder in (TESTS, TESTS / "domain" / "gates", TESTS / "domain" / "evidence"):
-    if str(_folder) not in sys.path:
-        sys.path.append(str(_folder))
+from command_line import torghut
 
-from command_line import torghut  # noqa: E402 - the folder of the tests comes first
+from torghut_assets.domain.backtest.trials import TrialAnchor
+from torghut_assets.resources.home import Home
 
-from torghut_assets.domain.backtest.trials import TrialAnchor  # noqa: E402
-from torghut_assets.resources.home import Home  # noqa: E402
-
-from . import boundary  # noqa: E402
-from .boundary import Fault  # noqa: E402
+from . import boundary
+from .boundary import Fault
 
 STILL_NS: Final = 1_767_225_600 * 1_000_000_000
 """Where the wall clock stands in every child: 1 January 2026, so that records can be compared."""

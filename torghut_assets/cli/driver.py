@@ -33,6 +33,7 @@ from torghut_assets.domain.stages.machine import stand
 from torghut_assets.domain.stages.receipts import StageReceipt
 from torghut_assets.domain.verdicts import Verdict
 from torghut_assets.resources.home import Home
+from torghut_assets.resources.ledger_postgres import LedgerUnavailableError
 from torghut_assets.resources.lineage import RecordT, current_record, newest
 from torghut_assets.resources.register_file import RegisterBusyError
 from torghut_assets.resources.storage_faults import storage_fault
@@ -360,7 +361,7 @@ def _class_of(error: BaseException) -> FailureClass:
     if isinstance(error, sqlite3.OperationalError):
         locked = (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _LOCKED
         return FailureClass.TRANSIENT if locked else FailureClass.DETERMINISTIC
-    return classify(error, RegisterBusyError)
+    return classify(error, RegisterBusyError, LedgerUnavailableError)
 
 
 def _own_error(error: BaseException) -> BaseException | None:
