@@ -26,6 +26,7 @@ from .workbench import commands
 HOW: Final = ("twice", "twice and different", "out of order", "late")
 _SHARE: Final = 0.2
 _SESSION, _AS_OF = "2022-01-03", "2021-12-31"
+_LAST: Final = "2022-01-31"
 _SNAPSHOT: Final = f"my-megacaps@{_AS_OF}"
 _UNIVERSE: Final = """
 universes:
@@ -134,14 +135,13 @@ def _write_candidate(home: Path) -> Path:
 def _embedded() -> list[dict[str, Any]]:
     path = Path(torghut_assets.__file__).parent / "data" / "us-megacaps" / "bars.parquet"
     rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-    return [row for row in rows if str(row.get("time") or row.get("date"))[:10] <= "2022-01-31"]
+    for row in rows:
+        row["time"] = str(row.pop("time", None) or row.pop("date", None))[:10]
+    return [row for row in rows if row["time"] <= _LAST]
 
 
 def _write_bars(folder: Path, rows: list[dict[str, Any]]) -> None:
     folder.mkdir(exist_ok=True)
-    for row in rows:
-        if "date" in row:
-            row["time"] = row.pop("date")
     pc.write_csv(pa.Table.from_pylist(rows), folder / "bars.csv")
 
 
@@ -150,10 +150,10 @@ def _disturb(home: Path, how: str, draw: random.Random) -> None:
     rows = _embedded()
     chosen = sorted(draw.sample(range(len(rows)), int(_SHARE * len(rows))))
     if how == "late":  # what should be there at the end is not there yet
-        days = sorted({str(row.get("time") or row.get("date"))[:10] for row in rows})
+        days = sorted({row["time"] for row in rows})
         before = [day for day in days if day <= _AS_OF]
         missing = set(before[-(1 + draw.randrange(20)) :]) | {d for d in days if d > _AS_OF}
-        rows = [r for r in rows if str(r.get("time") or r.get("date"))[:10] not in missing]
+        rows = [row for row in rows if row["time"] not in missing]
     elif how == "out of order":
         places = chosen[:]
         draw.shuffle(places)

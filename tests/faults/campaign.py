@@ -19,13 +19,15 @@ from . import (
 )
 from .table import Row, rendered
 
+_LIGHT: Final = frozenset({"first use", "intake"})
 _STEPPED: Final = ("build", "session")
 _LAUNCHED: Final = ("evaluation", "session")
 
 
 def campaign(seed: int, points: int | None, only: list[str] | None) -> int:
     """Do faults, print the table; 1 if anything was lost, doubled or not noticed."""
-    workbench.warm_up()
+    scene_names = {scene.name for scene in scenes.SCENES}
+    workbench.warm_up(light=bool(named := scene_names & set(only or ())) and named <= _LIGHT)
     rows: list[Row] = []
     with workbench.workplace() as folder:
         for row in _rows(seed, points, frozenset(only or ()), folder):

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from evaluated_examples import PASSING, SNAPSHOT
+from evaluated_examples import SNAPSHOT
 
 from torghut_assets.domain.errors import TorghutError
 from torghut_assets.resources.home import Home
@@ -71,7 +71,7 @@ def damage_all(homes: Sequence[Path], points: int, seed: int) -> list[Row]:
 
 def _damage_all(names: list[str], each: int, seed: int) -> list[tuple[str, int, list[str]]]:
     home = Home.from_environment()
-    return [(kind.name, *_damage(kind, each, seed)) for kind in kinds(home) if kind.name in names]
+    return [(kind.name, *damage(kind, each, seed)) for kind in kinds(home) if kind.name in names]
 
 
 def kinds(home: Home) -> Iterator[Kind]:
@@ -98,19 +98,20 @@ def kinds(home: Home) -> Iterator[Kind]:
     ):
         if path.is_file():
             yield Kind(name, (path,), read(home), Path.read_bytes)
-    if not home.kill_folder.is_dir():
-        return
     latches = tuple(sorted(home.kill_folder.glob("*.json")))
-    yield Kind("kill latch", latches, _latches(home), Path.read_bytes)
+    if latches:
+        yield Kind("kill latch", latches, _latches(home), Path.read_bytes)
     keys = tuple(sorted(home.keys_folder.glob("*.pem")))
     yield Kind("private key", keys, _key(home), _key_bytes)
-    pages = tuple(sorted((home.root / "reports").rglob("*.json")))
-    yield Kind("published report", pages, _publication(home), lambda p: json.loads(p.read_bytes()))
+    pages = tuple(sorted((home.root / "reports").glob("*/*.json")))[:1]
+    if pages:
+        read = _publication(home, pages[0].parent.name)
+        yield Kind("published report", pages, read, lambda p: json.loads(p.read_bytes()))
     specs = tuple(sorted(home.candidates_folder.glob("*.yaml")))
     yield Kind("submitted candidate", specs, _submission(home), _spec)
 
 
-def _damage(kind: Kind, points: int, seed: int) -> tuple[int, list[str]]:
+def damage(kind: Kind, points: int, seed: int) -> tuple[int, list[str]]:
     """Damage files of one kind; return how often, and what nobody noticed."""
     draw = random.Random(f"{seed} {kind.name}")
     done, unseen = 0, []
@@ -254,12 +255,12 @@ def _key(home: Home) -> Callable[[Path], str]:
     return read
 
 
-def _publication(home: Home) -> Callable[[Path], str]:
+def _publication(home: Home, candidate: str) -> Callable[[Path], str]:
     from torghut_assets.cli.driver import Driver
     from torghut_assets.cli.instance import instance_of
 
     with instance_of(home) as instance:
-        report = Driver(home, instance).gate_report(PASSING, SNAPSHOT)
+        report = Driver(home, instance).gate_report(candidate, SNAPSHOT)
 
     def read(_: Path) -> str:
         from torghut_assets.resources.reports import read_published

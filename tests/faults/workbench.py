@@ -79,8 +79,14 @@ def workplace() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def warm_up() -> None:
-    """Import what commands import, and load the compiled kernels; no home is opened."""
+def warm_up(light: bool = False) -> None:
+    """Import what commands import, and load the compiled kernels; no home is opened.
+
+    `light` leaves out what only an evaluation needs.
+    """
+    if light:
+        importlib.import_module("torghut_assets.cli.candidate")
+        return
     for name in _MODULES:
         importlib.import_module(name)
     done = torghut("warm")
