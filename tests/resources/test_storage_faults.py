@@ -18,8 +18,7 @@ def full_database():
         database.execute("pragma max_page_count = 2")
         database.execute("create table t (x)")
         with pytest.raises(sqlite3.OperationalError) as found:
-            for _ in range(1_000):
-                database.execute("insert into t values (zeroblob(4000))")
+            database.execute("insert into t values (zeroblob(40000))")
     return found.value
 
 
