@@ -58,8 +58,9 @@ def disturb_bars(points: int, seed: int, folder: Path) -> list[Row]:
     _expect(workbench.call(taken, commands([_TAKE])), (0,))
     snapshot = _state(taken)
     for number in range(points):
-        how = HOW[number % len(HOW)]
-        _under_a_snapshot(snapshots, how, draw, workbench.copied(empty, folder / "bars"), snapshot)
+        home = workbench.copied(empty, folder / f"bars-{number}")
+        _under_a_snapshot(snapshots, HOW[number % len(HOW)], draw, home, snapshot)
+        shutil.rmtree(home)
     admitted = workbench.copied(taken, folder / "bars-admitted")
     candidate = _write_candidate(admitted)
     run = ("run", PASSING, "--snapshot", _SNAPSHOT)
@@ -69,8 +70,9 @@ def disturb_bars(points: int, seed: int, folder: Path) -> list[Row]:
     _expect(workbench.call(traded, commands([_TRADE])), (0,))
     session = _state(traded)
     for number in range(points):
-        how = HOW[number % len(HOW)]
-        _under_a_session(sessions, how, draw, workbench.copied(admitted, folder / "bars"), session)
+        home = workbench.copied(admitted, folder / f"bars-{number}")
+        _under_a_session(sessions, HOW[number % len(HOW)], draw, home, session)
+        shutil.rmtree(home)
     return [snapshots, sessions]
 
 
@@ -91,7 +93,6 @@ def _under_a_snapshot(
     _write_bars(home / "bars", _embedded())
     _expect(workbench.call(home, commands([_TAKE])), (0,))
     row.note(judge.compare(undisturbed, _state(home)), f"{how}, put right")
-    shutil.rmtree(home)
 
 
 def _under_a_session(
@@ -112,10 +113,12 @@ def _under_a_session(
     resumed = workbench.call(home, commands([_TRADE]))
     row.longest_resume_s = max(row.longest_resume_s, resumed.seconds)
     if resumed.value is None or resumed.value[0] != 0:
-        row.note(judge.Difference(broken=[f"no resume: {str(resumed.value)[-400:]}"]), how)
+        row.note(
+            judge.Difference(broken=[f"no resume: {said[-400:]} THEN {str(resumed.value)[-400:]}"]),
+            how,
+        )
         return
     row.note(judge.compare(undisturbed, _state(home)), f"{how}, put right")
-    shutil.rmtree(home)
 
 
 def _home(root: Path) -> Path:
