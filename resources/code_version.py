@@ -1,12 +1,52 @@
-"""Code as evidence: one digest over the source files that can change a result."""
+"""Code as evidence: one digest over the source files that can change a result.
 
+A run is put together by one process and executed by another, perhaps on another machine. Each
+states the digest of its code: the launching one in the run's tag `CODE_TAG`, or in the snapshot of
+its job; the executing one computes its own. If they differ, nothing is executed.
+"""
+
+import re
+from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
+
+import dagster as dg
 
 import torghut_assets
-from torghut_assets.domain.digests import canonical_json, sha256_hex
+from torghut_assets.domain.digests import DIGEST_PATTERN, canonical_json, sha256_hex
+from torghut_assets.domain.errors import StageRefusedError
 
 _PACKAGE = Path(torghut_assets.__file__).parent
+_TOP_LEVEL: Final = {
+    name: Path(str(spec.origin)).parent
+    for name in ("resources", "sensors")
+    if (spec := find_spec(f"torghut_assets.{name}")) is not None
+}
+"""Where the folders are that lie beside the package in a checkout, and in it once installed."""
+_EXECUTED: Final = (
+    *("advisory", "assets", "checks", "config", "domain", "strategies"),
+    *_TOP_LEVEL,
+    "definitions.py",
+)
+CODE_TAG: Final = "torghut/code"
+"""Run tag: digest of the code that launched the run."""
+STATED_BY: Final = "record_io"
+"""The resource of every asset; its description in a job's snapshot names the digest."""
+_SENTENCE: Final = "Code: "
+
+
+class OtherCodeError(StageRefusedError):
+    """A run was launched by one code and reached a worker that has another."""
+
+    def __init__(self, *, run_id: str, launched: str | None, here: str) -> None:
+        self.launched, self.here = launched, here
+        found = f"code {launched}" if launched else "a launch that does not say by which code"
+        super().__init__(
+            f"run {run_id}: found {found}, this worker has code {here}. Nothing was executed. "
+            "Install one release on every code server and worker, restart them, launch again."
+        )
 
 
 @cache
@@ -42,3 +82,55 @@ def code_digest(first: str, *more: str) -> str:
 def part_exists(part: str) -> bool:
     """Whether a part of the package that `code_digest` could cover exists."""
     return (_PACKAGE / part).exists()
+
+
+@cache
+def installed_code_digest() -> str:
+    """SHA-256 over everything that runs execute: Python files and shipped settings.
+
+    The same of a checkout, an editable installation and an installed wheel.
+    """
+    files = dict(_executed_files())
+    return sha256_hex(canonical_json(dict(sorted(files.items()))))
+
+
+def _executed_files() -> Iterator[tuple[str, str]]:
+    for part in _EXECUTED:
+        root = _TOP_LEVEL.get(part, _PACKAGE / part)
+        found = [root] if root.suffix == ".py" else [*root.rglob("*.py"), *root.rglob("*.yaml")]
+        for file in found:
+            inside = "" if file == root else f"/{file.relative_to(root).as_posix()}"
+            yield f"{part}{inside}", sha256_hex(file.read_bytes())
+
+
+def code_statement() -> str:
+    """Sentence that names the code, for the description of the resource `STATED_BY`."""
+    return f"{_SENTENCE}{installed_code_digest()}"
+
+
+def require_same_code(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Refuse a run that other code launched, before anything of it is executed.
+
+    Raises
+    ------
+    OtherCodeError
+        If the digests differ, or the launch states none.
+    """
+    launched = run.tags.get(CODE_TAG) or _stated_in_snapshot(instance, run)
+    here = installed_code_digest()
+    if launched != here:
+        shown = launched if launched and re.fullmatch(DIGEST_PATTERN, launched) else None
+        raise OtherCodeError(run_id=run.run_id, launched=shown, here=here)
+
+
+def _stated_in_snapshot(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+    """Return the digest in the job's snapshot: runs that nobody's job tags reach have it, too."""
+    if run.job_snapshot_id is None or not instance.has_job_snapshot(run.job_snapshot_id):
+        return None
+    snapshot = instance.get_job_snapshot(run.job_snapshot_id)
+    for mode in snapshot.mode_def_snaps:
+        for resource in mode.resource_def_snaps:
+            said = resource.description or ""
+            if resource.name == STATED_BY and _SENTENCE in said:
+                return said.rpartition(_SENTENCE)[2].strip()
+    return None

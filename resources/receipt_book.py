@@ -10,12 +10,13 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from torghut_assets.domain.backtest.register_checks import RegisterFinding, inspect_register
-from torghut_assets.domain.backtest.trials import RegisterRow, TrialAnchor
+from torghut_assets.domain.backtest.register_checks import RegisterFinding
 from torghut_assets.domain.errors import EvidenceError
 from torghut_assets.domain.stages.receipts import StageDecision, StageReceipt, read_receipt
 from torghut_assets.resources.clock import utc_now
+from torghut_assets.resources.event_log import log_event
 from torghut_assets.resources.home import Home
+from torghut_assets.resources.known_register import KnownRegister
 from torghut_assets.resources.register_file import RegisterFile, RegisterKind
 
 
@@ -40,6 +41,7 @@ class ReceiptBook:
 
     def __init__(self, home: Home, clock: Callable[[], dt.datetime] = utc_now) -> None:
         self._file = RegisterFile(home.receipts_path, home.receipts_anchor_path, RECEIPTS)
+        self._known = KnownRegister(self._file, read_receipt)
         self._clock = clock
 
     def receipts(self) -> tuple[StageReceipt, ...]:
@@ -51,7 +53,7 @@ class ReceiptBook:
             If anything was altered, cut off or put in.
         """
         anchor = self._file.read_anchor()  # before the rows: they may only get more
-        return self._checked(self._file.rows_after(0), anchor)
+        return self._known.entries(self._file.rows_after, anchor)
 
     def append(self, plan: Plan) -> tuple[StageReceipt, ...]:
         """Append what `plan` makes of the receipts so far, as the only writer, all or nothing.
@@ -64,7 +66,7 @@ class ReceiptBook:
         appended: list[StageReceipt] = []
         actor, now = current_actor(), self._clock()
         with self._file.appending() as (session, anchor):
-            for decision in plan(self._checked(session.rows_after(0), anchor)):
+            for decision in plan(self._known.entries(session.rows_after, anchor)):
                 receipt = StageReceipt(
                     sequence=session.head_sequence + 1,
                     previous_digest=session.head_digest,
@@ -74,16 +76,18 @@ class ReceiptBook:
                 )
                 session.append(receipt)
                 appended.append(receipt)
+        for receipt in appended:
+            log_event(
+                "stage_decided",
+                candidate=receipt.decision.candidate_id,
+                session=receipt.decision.session,
+                stage=receipt.decision.stage,
+                outcome=receipt.outcome.value,
+                to_stage=receipt.decision.to_stage,
+                digest=receipt.digest,
+                sequence=receipt.sequence,
+            )
         return tuple(appended)
-
-    def _checked(
-        self, rows: Sequence[RegisterRow], anchor: TrialAnchor | None
-    ) -> tuple[StageReceipt, ...]:
-        findings, receipts = inspect_register(rows, anchor, read_receipt)
-        for finding in findings:
-            if finding.severity == "broken":
-                raise ReceiptBookBrokenError(str(self._file.path), finding)
-        return tuple(receipts)
 
 
 def current_actor() -> str:

@@ -15,12 +15,18 @@ import numpy as np
 from torghut_assets.domain.backtest.records import RiskLimits, TargetWeights
 from torghut_assets.domain.candidates.examinee import Examinee
 from torghut_assets.domain.candidates.strategy import BarPanel, Floats
-from torghut_assets.domain.errors import EvidenceContradictionError, StageRefusedError
+from torghut_assets.domain.drift.records import DriftReport, Level
+from torghut_assets.domain.errors import (
+    EvidenceContradictionError,
+    EvidenceError,
+    StageRefusedError,
+)
 from torghut_assets.domain.orders.decide import (
     Account,
     Market,
     Parity,
     SessionEvidence,
+    Watch,
     compare_weights,
 )
 from torghut_assets.domain.orders.errors import ShortSessionError
@@ -28,7 +34,12 @@ from torghut_assets.domain.orders.journal import Ledger
 from torghut_assets.domain.orders.limits import OrderLimits
 from torghut_assets.domain.orders.policy import PaperPolicy
 from torghut_assets.domain.orders.reconcile import Holdings
-from torghut_assets.domain.orders.records import OrderIntents, PaperDeployment, PaperFills
+from torghut_assets.domain.orders.records import (
+    OrderIntents,
+    PaperDeployment,
+    PaperFills,
+    Stance,
+)
 from torghut_assets.domain.records import Record
 from torghut_assets.domain.snapshots.universes import Universe
 from torghut_assets.domain.verdicts import Verdict
@@ -42,6 +53,13 @@ from torghut_assets.resources.session_history import SessionHistory
 from torghut_assets.resources.strategy_plugins import load_strategy
 
 _FILLS = dg.AssetKey("paper_fills")
+_DRIFT = dg.AssetKey("drift_report")
+_STANCE: dict[Level, Stance] = {
+    Level.PASS: "full",
+    Level.NOT_YET: "full",
+    Level.DEGRADE: "degrade",
+}
+"""Everything else takes no new risk."""
 
 
 class SessionPolicies(NamedTuple):
@@ -163,6 +181,7 @@ class SessionDesk:
                 recent_messages=_recent_messages(ledger, deployment, times, policies),
                 kill=self.kill.reading(deployment.candidate_id).state,
             ),
+            watch=self._watch(instance, deployment, previous),
         )
 
     def previous_fills(
@@ -197,6 +216,24 @@ class SessionDesk:
                 f"({len(record.differences)} differences). Explain it before anything is traded."
             )
         return record
+
+    def _watch(
+        self,
+        instance: dg.DagsterInstance,
+        deployment: PaperDeployment,
+        previous: PaperFills | None,
+    ) -> Watch:
+        """Return what the report on the session before calls for; without one, no new risk."""
+        if previous is None or previous.deployment_digest != deployment.digest:
+            return Watch()
+        digest = self.history.digests(instance, _DRIFT).get(previous.subject)
+        if digest is None:
+            return Watch("abstain")
+        try:
+            report = self.history.record(DriftReport, digest, previous.subject)
+        except EvidenceError:
+            return Watch("abstain", digest)
+        return Watch(_STANCE.get(report.level, "abstain"), digest)
 
     def _examinee(self, deployment: PaperDeployment) -> Examinee:
         """Return the deployed plugin, refusing any other code."""

@@ -15,7 +15,6 @@ from torghut_assets.domain.backtest.families import ReturnSeries
 from torghut_assets.domain.backtest.holdout import HoldoutWindow, earlier_look, next_look
 from torghut_assets.domain.backtest.register_checks import (
     RegisterFinding,
-    read_register,
     verify_register,
 )
 from torghut_assets.domain.backtest.return_correlation import correlations_with_earlier
@@ -35,6 +34,7 @@ from torghut_assets.domain.backtest.trials import (
 )
 from torghut_assets.domain.errors import BadInputError, EvidenceError
 from torghut_assets.resources.clock import utc_now
+from torghut_assets.resources.known_register import KnownRegister
 from torghut_assets.resources.register_file import Appending, RegisterFile
 from torghut_assets.resources.ticket_locks import TicketLocks
 
@@ -78,6 +78,7 @@ class TrialRegister:
         clock: Callable[[], dt.datetime] = utc_now,
     ) -> None:
         self._file = RegisterFile(path, anchor_path)
+        self._known = KnownRegister(self._file, read_entry)
         self._clock = clock
         self._locks = TicketLocks(path.with_name(path.name + ".open"))
         self.policy = policy
@@ -85,8 +86,7 @@ class TrialRegister:
     def entries(self) -> tuple[RegisterEntry, ...]:
         """Return all entries, after every digest, link and the anchor were checked."""
         anchor = self._file.read_anchor()  # before the rows: they may only get more
-        rows = self._file.rows_after(0)
-        return read_register(rows, anchor, location=str(self._file.path))
+        return self._known.entries(self._file.rows_after, anchor)
 
     def verify(self) -> tuple[RegisterFinding, ...]:
         """Return all that is wrong, or worth knowing, about this register."""

@@ -6,35 +6,30 @@ import dagster as dg
 
 from torghut_assets.assets.keys import ASSETS
 from torghut_assets.domain.errors import TorghutError
-from torghut_assets.resources.home import Home
 from torghut_assets.resources.lineage import newest
-from torghut_assets.resources.stage_desk import Held, StageDesk
+from torghut_assets.resources.stage_desk import StageDesk
 
 
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.SUCCESS,
+    description="Decide the stages that a successful run completed, and append what is new.",
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=15,
 )
-def stage_advance(context: dg.RunStatusSensorContext, home: dg.ResourceParam[Home]) -> None:
+def stage_advance(
+    context: dg.RunStatusSensorContext, stage_desk: dg.ResourceParam[StageDesk]
+) -> None:
     """Decide the stages that a successful run completed, and append what is new.
 
     What the receipts say already is not appended again, so a run of a command, which writes its
     own receipts, changes nothing here.
     """
-    desk = StageDesk(
-        home,
-        {
-            name: Held(made.record_type, made.dimension, made.command)
-            for name, made in ASSETS.items()
-        },
-    )
     for candidate, snapshot, names in _made_in(context.instance, context.dagster_run.run_id):
-        stage = _furthest(context.instance, desk, (candidate, snapshot), names)
+        stage = _furthest(context.instance, stage_desk, (candidate, snapshot), names)
         if stage is None:
             continue
         try:
-            receipts = desk.settle(context.instance, candidate, snapshot, stage)
+            receipts = stage_desk.settle(context.instance, candidate, snapshot, stage)
         except TorghutError as error:
             context.log.warning(f"{candidate}: no receipt of {stage}, {error}")
             continue

@@ -1,8 +1,5 @@
 """Which broker a deployment trades with, opened. Outside brokers are imported only when used."""
 
-from functools import lru_cache
-from pathlib import Path
-
 from torghut_assets.domain.orders.records import PaperDeployment
 from torghut_assets.resources.brokers.interface import Broker
 from torghut_assets.resources.brokers.replay import ReplayBroker
@@ -22,9 +19,3 @@ def open_broker(home: Home, deployment: PaperDeployment) -> Broker:
     from torghut_assets.resources.brokers.alpaca import AlpacaPaperBroker
 
     return AlpacaPaperBroker.from_environment()
-
-
-@lru_cache(maxsize=32)
-def _replay(path: Path, candidate_id: str, budget_usd: float) -> ReplayBroker:
-    """Keep an account's connection open from one asset to the next."""
-    return ReplayBroker(path, candidate_id, budget_usd)

@@ -101,6 +101,8 @@ class Unwinding:
             at, read_at = self.times.moments_of(session)
             if not self._close(wanted, session, (at, read_at)):
                 break
+        if self.times.market_of is None:
+            self._settle(session, read_at)
         return self._receipt(self._read_back(read_at), in_force)
 
     def _cancel(self, at: str) -> None:
@@ -141,8 +143,24 @@ class Unwinding:
         except _PROBLEMS as error:
             self._note(f"close in {session}", error)
             return False
-        self.problems += [f"{d.what} {d.name}: {d.ours}"[:300] for d in found]
+        self._differ(found)
         return True
+
+    def _settle(self, session: str, at: str) -> None:
+        """Write down what became of the orders at a broker whose sessions end by themselves."""
+        states = self.journal.ledger().of_session(self.plan.candidate_id, session)
+        if not states:
+            return
+        try:
+            statement = self.broker.statement(session)
+            found = self.desk.settle([s.request.key for s in states], statement, at)
+        except _PROBLEMS as error:
+            self._note(f"settle {session}", error)
+            return
+        self._differ(found)
+
+    def _differ(self, found: Sequence[Difference]) -> None:
+        self.problems += [f"{d.what} {d.name}: {d.ours}"[:300] for d in found]
 
     def _look(self) -> None:
         """Wait until nothing is open any more, or often enough."""

@@ -139,7 +139,9 @@ def test_shadow_mode_writes_intents_and_sends_nothing(evaluated):
         assert paper.deploy() is None
         for day in DAYS[:2]:
             assert paper.trade(day) is None
-        assert paper.record("order_intents", DAYS[1]).intents
+        first, second = (paper.record("order_intents", day) for day in DAYS[:2])
+        assert (first.stance, bool(first.intents)) == ("full", True)
+        assert (second.stance, second.intents) == ("abstain", ())  # nobody reported on the first
         fills = paper.record("paper_fills", DAYS[1])
     assert (fills.orders, fills.net_return_fraction, fills.verdict) == ((), 0.0, Verdict.PASS)
     assert not evaluated.order_journal_path.exists()

@@ -281,6 +281,72 @@ def test_the_whole_way_to_the_canary(candidate, webhook, tmp_path):
         judge("two_persons_approved", evidence)
 
 
+def trade_on(candidate, n_sessions):
+    """Publish the sessions up to the n-th of 2022, and gate 3 on the last; return that day."""
+    home, instance, deployment = candidate.home, candidate.instance, candidate.deployment
+    days = traded(deployment, sessions_of_2022(n_sessions)[-1])
+    register(instance, PASSING, [day.session for day in days])
+    drift = parse_drift_policy(config(home, "drift_policy"))
+    for day in days:
+        if not candidate.driver.was_made("paper_fills", f"{PASSING}|{day.session}"):
+            publish_session(home, instance, deployment, day, drift.digest)
+    publish_gate_3(home, instance, deployment, days)
+    candidate.driver.settle_session(PASSING, days[-1].session)
+    return days[-1].session
+
+
+def climb(session):
+    """Request, two signatures, advance; return the last command's result."""
+    ready = torghut("ramp", "request", PASSING, "--session", session)
+    assert (ready.returncode, codes(ready)) == (0, {"APPROVALS_MISSING"}), ready.stdout
+    for person in ("Alice Example", "Bob Example"):
+        words = ("ramp", "approve", PASSING, "--session", session, "--request", requested(ready))
+        signed = torghut(*words, "--key", person, **SECRET)
+        assert signed.returncode == 0, signed.stderr
+    return torghut("ramp", "advance", PASSING, "--session", session)
+
+
+@pytest.mark.heavy
+def test_from_the_canary_to_half_the_budget(candidate, webhook, tmp_path):
+    """Each level after its burn-in, under signatures of its own, never two levels at once."""
+    own = candidate.home.root / "config" / "ramp_policy.yaml"
+    own.write_text(own.read_text().replace("burn_in_sessions: 20", "burn_in_sessions: 2"))
+    candidate.given = candidate.given._replace(
+        policy=parse_ramp_policy(config(candidate.home, "ramp_policy"))
+    )
+    drilled(candidate.home, candidate.deployment, tmp_path)
+    first = climb(STEP[1])
+    assert "live_ramp_stage_1: L0 -> L1, 50000.00 USD" in first.stdout, first.stdout
+
+    early = torghut("ramp", "request", PASSING, *STEP)
+    assert early.returncode == 1
+    assert "BURN_IN_TOO_SHORT" in codes(early)
+
+    for n_sessions, words in (
+        (11, "live_ramp_stage_2_plus: L1 -> L2, 250000.00 USD"),
+        (14, "live_ramp_stage_2_plus: L2 -> L3, 500000.00 USD"),
+    ):
+        session = trade_on(candidate, n_sessions)
+        granted = climb(session)
+        assert granted.returncode == 0, granted.stdout + granted.stderr
+        assert words in granted.stdout
+        assert "stands at live_ramp_stage_2_plus" in granted.stdout
+    assert [g.predicate.record["level_to"] for g in statements(candidate.home)] == [
+        "L1",
+        "L2",
+        "L3",
+    ]
+    last = trade_on(candidate, 16)
+    beyond = torghut("ramp", "advance", PASSING, "--session", last)
+    assert beyond.returncode == 1
+    assert "L3 -> L3, 500000.00 USD" in beyond.stdout
+
+
+def statements(home):
+    """Statements of the grants, in the ledger's order."""
+    return [entry.statement for entry in Ledger(home).entries("ramp")]
+
+
 def test_as_shipped_the_first_reason_is_that_live_trading_is_off(candidate):
     (candidate.home.root / "config" / "ramp_policy.yaml").unlink()
     done = torghut("ramp", "request", PASSING, *STEP)

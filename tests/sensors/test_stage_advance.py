@@ -6,7 +6,7 @@ from evaluated_examples import KEY, PASSING, SNAPSHOT
 
 from torghut_assets.cli.driver import Driver
 from torghut_assets.cli.instance import instance_of
-from torghut_assets.definitions import build_definitions
+from torghut_assets.definitions import build_definitions, stage_desk
 from torghut_assets.resources.receipt_book import ReceiptBook
 from torghut_assets.sensors.stage_advance import stage_advance
 
@@ -31,7 +31,7 @@ def run_in_ui(home, instance, job, partition, *assets):
         dagster_instance=instance,
         dagster_run=result.dagster_run,
         dagster_event=result.all_events[-1],
-        resources={"home": home},
+        resources={"stage_desk": stage_desk(home)},
     )
     stage_advance(context)
 

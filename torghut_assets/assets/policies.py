@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import dagster as dg
 
+from torghut_assets.domain.audit.retention_policy import RetentionPolicy, parse_retention_policy
 from torghut_assets.domain.backtest.records import CostModel, EvaluationSettings, RiskLimits
 from torghut_assets.domain.backtest.settings import (
     parse_cost_model,
@@ -99,21 +100,35 @@ def ramp_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[RampPolicy
     return _settled(home, "ramp_policy", parse_ramp_policy)
 
 
+def retention_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[RetentionPolicy]:
+    """How long evidence is kept, by kind, and how many persons approve a removal."""
+    return _settled(home, "retention_policy", parse_retention_policy)
+
+
+_FILE_OF: Final[dict[Callable[..., object], str]] = {
+    pipeline_config: "pipeline",
+    gate_policy: "gate_policy",
+    cost_model: "cost_model",
+    risk_limits: "risk_limits",
+    evaluation_settings: "evaluation",
+    trial_policy: "trial_policy",
+    paper_gate_policy: "paper_gate_policy",
+    drift_policy: "drift_policy",
+    order_limits: "order_limits",
+    paper_policy: "paper_policy",
+    ramp_policy: "ramp_policy",
+    retention_policy: "retention_policy",
+}
+
+
 def policy_assets(home: Home) -> list[dg.AssetsDefinition]:
     """Return the settings in force as assets; an edited file makes its asset stale."""
-    return [
-        _as_asset(pipeline_config, home.config_path("pipeline")),
-        _as_asset(gate_policy, home.config_path("gate_policy")),
-        _as_asset(cost_model, home.config_path("cost_model")),
-        _as_asset(risk_limits, home.config_path("risk_limits")),
-        _as_asset(evaluation_settings, home.config_path("evaluation")),
-        _as_asset(trial_policy, home.config_path("trial_policy")),
-        _as_asset(paper_gate_policy, home.config_path("paper_gate_policy")),
-        _as_asset(drift_policy, home.config_path("drift_policy")),
-        _as_asset(order_limits, home.config_path("order_limits")),
-        _as_asset(paper_policy, home.config_path("paper_policy")),
-        _as_asset(ramp_policy, home.config_path("ramp_policy")),
-    ]
+    return [_as_asset(settle, home.config_path(name)) for settle, name in _FILE_OF.items()]
+
+
+def settings_in_force(home: Home) -> tuple[str, ...]:
+    """Return the digest of every setting file in force."""
+    return tuple(sha256_hex(home.config_path(name).read_bytes()) for name in _FILE_OF.values())
 
 
 def _as_asset(settle: Callable[..., object], file: Path) -> dg.AssetsDefinition:

@@ -6,18 +6,20 @@ its newest materialization was made by the same code from the same inputs and it
 intact in the store.
 """
 
+import os
 import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
+import click
 import dagster as dg
 
 from torghut_assets.assets.keys import ASSETS, DATASET_SNAPSHOT
 from torghut_assets.assets.partitions import EVALUATIONS
-from torghut_assets.definitions import JOB_OF_STEP, build_definitions, stage_desk
+from torghut_assets.definitions import HELD, JOB_OF_STEP, build_definitions, stage_desk
 from torghut_assets.domain.backtest.records import BacktestMetrics
 from torghut_assets.domain.errors import (
     EvidenceError,
@@ -32,15 +34,17 @@ from torghut_assets.domain.stages.failures import FailureClass, classify, wait_b
 from torghut_assets.domain.stages.machine import stand
 from torghut_assets.domain.stages.receipts import StageReceipt
 from torghut_assets.domain.verdicts import Verdict
+from torghut_assets.resources.code_version import CODE_TAG, installed_code_digest
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.ledger_postgres import LedgerUnavailableError
 from torghut_assets.resources.lineage import RecordT, current_record, newest
+from torghut_assets.resources.partition_turns import PartitionTurns
 from torghut_assets.resources.register_file import RegisterBusyError
 from torghut_assets.resources.storage_faults import storage_fault
 
 STEPS = tuple(JOB_OF_STEP)
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
@@ -196,13 +200,24 @@ class Driver:
         Raises what an asset raised.
         """
         wanted = self._wanted(step, through)
-        stale = self._stale(wanted, partition)
-        current = tuple(key.to_user_string() for key in wanted if key not in stale)
-        for name in current:
-            on_done(name)
-        if stale:
-            self._execute(step, stale, partition, on_start, on_done)
+        with self._turn_at(wanted, partition):  # whoever waits finds the work done
+            stale = self._stale(wanted, partition)
+            current = tuple(key.to_user_string() for key in wanted if key not in stale)
+            for name in current:
+                on_done(name)
+            if stale:
+                self._execute(step, stale, partition, on_start, on_done)
         return StepOutcome(step, tuple(key.to_user_string() for key in stale), current)
+
+    def _turn_at(
+        self, keys: list[dg.AssetKey], partition: str | None
+    ) -> AbstractContextManager[None]:
+        """Wait for the turns at a partition and hold them for a block."""
+        if partition is None:
+            return nullcontext()
+        turns = {HELD[key.to_user_string()].turn(partition) for key in keys}
+        mine = PartitionTurns(self._home.turns_folder, f"torghut-{os.getpid()}")
+        return mine.waited_for(*turns, on_wait=lambda said: click.echo(said, err=True))
 
     def _wanted(self, step: str, through: str | None) -> list[dg.AssetKey]:
         names = self._assets_of(step)
@@ -268,6 +283,17 @@ class Driver:
         on_done: Callable[[str], None],
     ) -> None:
         """Run a step's job on some of its assets; again, if the pipeline says so."""
+        with self._turn_at(keys, partition):
+            self._try(step, keys, partition, on_start, on_done)
+
+    def _try(
+        self,
+        step: str,
+        keys: list[dg.AssetKey],
+        partition: str | None,
+        on_start: Callable[[str], None],
+        on_done: Callable[[str], None],
+    ) -> None:
         stages = map(self._desk.pipeline.stage_of_asset, (key.to_user_string() for key in keys))
         policy = next((stage.failure_policy for stage in stages if stage), None)
         attempts = 0
@@ -298,14 +324,14 @@ class Driver:
                     instance=self._instance,
                     partition_key=partition,
                     asset_selection=keys,
-                    run_config=_QUIET,
-                    tags={"torghut/step": step},
+                    run_config=QUIET,
+                    tags={"torghut/step": step, CODE_TAG: installed_code_digest()},
                     run_id=run_id,
                 )
             except dg.DagsterExecutionInterruptedError as interruption:
                 raise KeyboardInterrupt from interruption
             except Exception as error:
-                own = _own_error(error) or storage_fault(error)
+                own = own_error(error) or storage_fault(error)
                 raise (own or self._blocked(run_id) or error) from error
 
     def _blocked(self, run_id: str) -> StageRefusedError | None:
@@ -364,7 +390,7 @@ def _class_of(error: BaseException) -> FailureClass:
     return classify(error, RegisterBusyError, LedgerUnavailableError)
 
 
-def _own_error(error: BaseException) -> BaseException | None:
+def own_error(error: BaseException) -> BaseException | None:
     """Return the refusal of ours, or the transient error, behind a Dagster error."""
     link: BaseException | None = error
     seen: set[int] = set()  # Dagster's chains can be circular

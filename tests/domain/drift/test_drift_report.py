@@ -7,8 +7,9 @@ from functools import lru_cache
 import numpy as np
 import pytest
 from drift_evidence import SYMBOLS, evidence, facts, policy, random_bars, reference, with_session
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from laws import law
 
 from torghut_assets.domain.drift.evaluate import evaluate_drift
 from torghut_assets.domain.drift.history import TradedCost
@@ -314,8 +315,8 @@ def _worsen(base, kind: str, index: int, size: float):
     return replace(base, **whole[kind])
 
 
-@settings(
-    max_examples=1_700,
+@law(
+    1_700,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     derandomize=True,
 )

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 from gate_evidence import POLICY, SHIPPED_POLICY, changed, get, passing, rebound, without_item
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import law
 from pydantic import BaseModel
 
 from torghut_assets.domain.gates import evidence as evidence_module
@@ -190,7 +191,7 @@ def worsened(choice: tuple[int, float]) -> Callable[[GateEvidence], GateEvidence
     return apply
 
 
-@settings(max_examples=4_500, deadline=None)
+@law(4_500)
 @given(
     number=STARTS,
     choices=st.lists(st.tuples(st.integers(0, 999), st.floats(0, 1)), min_size=1, max_size=3),
@@ -216,7 +217,7 @@ def made_hostile(choice: tuple[int, int]) -> Callable[[GateEvidence], GateEviden
     return apply
 
 
-@settings(max_examples=3_000, deadline=None)
+@law(3_000)
 @given(
     number=STARTS,
     choices=st.lists(
@@ -261,7 +262,7 @@ def if_present(evidence: GateEvidence, path: str, value: object) -> GateEvidence
     return changed(evidence, path, value) if exists(evidence, path) else evidence
 
 
-@settings(max_examples=2_500, deadline=None)
+@law(2_500)
 @given(
     number=STARTS,
     choices=st.lists(st.tuples(st.integers(0, 7), st.integers(0, 999)), min_size=1, max_size=3),

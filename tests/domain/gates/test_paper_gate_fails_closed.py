@@ -11,8 +11,9 @@ from dataclasses import replace
 import paper_gate_examples as gate
 import pytest
 import session_examples as paper
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import law
 
 from torghut_assets.domain.gates.paper_policy import PaperGatePolicy
 from torghut_assets.domain.orders.records import PaperDeployment
@@ -136,7 +137,7 @@ def assert_not_better(after, before):
     assert RANK[after.verdict] <= RANK[before.verdict]
 
 
-@settings(max_examples=2_500)
+@law(2_500)
 @given(start=START, how=st.lists(SPOIL, min_size=1, max_size=3), data=st.data())
 def test_worse_or_missing_never_turns_a_refusal_into_a_pass(start, how, data):
     evidence = replace(gate.passing(SESSIONS), digests=DIGESTS)
@@ -149,7 +150,7 @@ def test_worse_or_missing_never_turns_a_refusal_into_a_pass(start, how, data):
     assert_not_better(gate.decide(evidence, POLICY), before)
 
 
-@settings(max_examples=2_500)
+@law(2_500)
 @given(start=START, how=st.lists(SPOIL, min_size=1, max_size=3), data=st.data())
 def test_the_law_holds_against_a_champion(start, how, data):
     evidence = replace(gate.challenging(SESSIONS), digests=DIGESTS)

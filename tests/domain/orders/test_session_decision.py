@@ -13,6 +13,7 @@ from torghut_assets.domain.orders.decide import (
     Market,
     Parity,
     SessionEvidence,
+    Watch,
     compare_weights,
     decide_session,
     sizing_equity,
@@ -21,6 +22,7 @@ from torghut_assets.domain.orders.errors import OrdersBlockedError
 from torghut_assets.domain.orders.limits import parse_order_limits
 from torghut_assets.domain.orders.policy import parse_paper_policy
 from torghut_assets.domain.orders.reconcile import Holdings
+from torghut_assets.domain.orders.records import Position
 from torghut_assets.domain.orders.session_results import requests_of, require_link
 from torghut_assets.domain.verdicts import Verdict
 from torghut_assets.resources.home import Home
@@ -89,6 +91,46 @@ def test_weights_that_differ_or_were_not_compared_send_nothing(changes, verdict)
     assert intents.parity_verdict is verdict
     with pytest.raises(OrdersBlockedError, match=f"parity {verdict.value}"):
         requests_of(intents, AT)
+
+
+def held(**shares):
+    holdings = Holdings(
+        1_000_000.0,
+        1_000_000.0,
+        tuple(Position(symbol=s, quantity=q, price_usd=180.0) for s, q in shares.items()),
+    )
+    return dataclasses.replace(evidence().account, holdings=holdings)
+
+
+def wanted(intents):
+    return {i.symbol: (i.side, i.quantity) for i in intents.intents}
+
+
+def test_after_a_degrading_report_half_of_every_target_is_left():
+    intents = decided(watch=Watch("degrade", example.digest_of("drift")))
+    assert wanted(intents) == {"AAPL": ("buy", 555), "AMZN": ("sell", 301)}
+    assert (intents.stance, intents.drift_report_digest) == ("degrade", example.digest_of("drift"))
+    assert [t.target_fraction for t in intents.targets] == [0.2, -0.1]
+    assert intents.parity_verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [
+        ({}, {}),
+        ({"AAPL": 500, "AMZN": -100}, {}),
+        ({"AAPL": 2_000, "AMZN": -900}, {"AAPL": ("sell", 889), "AMZN": ("buy", 298)}),
+        ({"AAPL": -500}, {"AAPL": ("buy", 500)}),
+        ({"MSFT": 50}, {"MSFT": ("sell", 50)}),
+    ],
+)
+def test_a_report_that_abstains_lets_nothing_grow_or_turn(shares, expected):
+    market = dataclasses.replace(
+        evidence().market, closes_usd={"AAPL": 180.0, "AMZN": 166.0, "MSFT": 300.0}
+    )
+    intents = decided(watch=Watch("abstain"), account=held(**shares), market=market)
+    assert wanted(intents) == expected
+    assert (intents.stance, intents.drift_report_digest) == ("abstain", None)
 
 
 def test_an_engaged_switch_or_a_stale_feed_blocks_with_its_name():

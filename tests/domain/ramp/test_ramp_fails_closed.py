@@ -10,8 +10,9 @@ from dataclasses import fields, replace
 import pytest
 import ramp_examples as ramp
 import session_examples as paper
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import law
 from ledger_examples import ALICE, BOB
 
 from torghut_assets.domain.drift.records import DriftReport
@@ -216,7 +217,7 @@ def assert_not_better(after, before):
     assert ready(before) or not ready(after)
 
 
-@settings(max_examples=5_200)
+@law(5_200)
 @given(
     start=st.lists(SPOIL, max_size=3), how=st.lists(SPOIL, min_size=1, max_size=2), data=st.data()
 )

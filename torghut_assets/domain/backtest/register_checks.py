@@ -4,8 +4,9 @@
 `suspect` ones need a person's answer; `notice` ones are only shown.
 """
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from torghut_assets.domain.backtest.trials import (
     GENESIS_DIGEST,
@@ -105,28 +106,71 @@ def inspect_register(
     read: Callable[[RegisterRow], EntryT],
 ) -> tuple[list[RegisterFinding], list[EntryT]]:
     """Return all findings, and the entries that `read` could read, of any kind of register."""
-    findings: list[RegisterFinding] = []
-    entries: list[EntryT] = []
-    previous = GENESIS_DIGEST
-    for expected, row in enumerate(rows, start=1):
-        if row.sequence != expected:
-            detail = f"found sequence {row.sequence} where {expected} belongs"
-            findings.append(_found("gap", row.sequence, detail))
-        actual = sha256_hex(row.payload)
-        if actual != row.digest:
-            detail = f"sha256 is {actual}, the row says {row.digest}"
-            findings.append(_found("altered", row.sequence, detail))
-        try:
-            entry = read(row)
-        except EvidenceError as error:
-            findings.append(_found("unreadable", row.sequence, str(error)))
-        else:
-            entries.append(entry)
-            findings.extend(_check_position(row, entry, previous))
-        previous = actual
-    findings.extend(_check_anchor(rows, anchor))
-    findings.extend(_check_story(entries))
-    return findings, entries
+    prefix = RegisterPrefix(read)
+    return prefix.take(rows, anchor), prefix.entries
+
+
+class RegisterPrefix(Generic[EntryT]):
+    """The first rows of a register; goes on with the rows that came since.
+
+    Parameters
+    ----------
+    read : callable
+        Returns the entry that a row holds, or raises `EvidenceError`.
+    """
+
+    def __init__(self, read: Callable[[RegisterRow], EntryT]) -> None:
+        self.entries: list[EntryT] = []
+        self.digests: list[str] = []
+        self._read = read
+        self._story = _Story()
+
+    @property
+    def size(self) -> int:
+        """How many rows were taken."""
+        return len(self.digests)
+
+    def goes_on_with(self, row: RegisterRow) -> bool:
+        """Whether a row is the last one that was taken, unchanged."""
+        last = (self.size, self.digests[-1]) if self.digests else None
+        return (row.sequence, row.digest) == last and sha256_hex(row.payload) == row.digest
+
+    def take(
+        self, rows: Sequence[RegisterRow], anchor: TrialAnchor | None
+    ) -> list[RegisterFinding]:
+        """Take the next rows; return what is wrong with them, the anchor and the whole story."""
+        findings: list[RegisterFinding] = []
+        told: list[RegisterFinding] = []
+        for row in rows:
+            expected = self.size + 1
+            if row.sequence != expected:
+                detail = f"found sequence {row.sequence} where {expected} belongs"
+                findings.append(_found("gap", row.sequence, detail))
+            actual = sha256_hex(row.payload)
+            if actual != row.digest:
+                detail = f"sha256 is {actual}, the row says {row.digest}"
+                findings.append(_found("altered", row.sequence, detail))
+            try:
+                entry = self._read(row)
+            except EvidenceError as error:
+                findings.append(_found("unreadable", row.sequence, str(error)))
+            else:
+                self.entries.append(entry)
+                previous = self.digests[-1] if self.digests else GENESIS_DIGEST
+                findings.extend(_check_position(row, entry, previous))
+                told.extend(self._story.tell(entry, actual))
+            self.digests.append(actual)
+        findings.extend(self._check_anchor(anchor))
+        return [*findings, *told, *self._story.open_ends()]
+
+    def _check_anchor(self, anchor: TrialAnchor | None) -> Iterator[RegisterFinding]:
+        known = anchor is not None and 0 < anchor.sequence <= self.size
+        at_anchor = self.digests[anchor.sequence - 1] if anchor is not None and known else None
+        if finding := check_head(anchor, self.size, at_anchor):
+            yield finding
+        elif anchor is not None and anchor.sequence < self.size:
+            detail = f"the anchor is at {anchor.sequence}: a crash, repaired by the next entry"
+            yield _found("behind_register", self.size, detail)
 
 
 def read_register(
@@ -186,55 +230,48 @@ def _check_position(
         yield _found("chain_break", row.sequence, detail)
 
 
-def _check_anchor(
-    rows: Sequence[RegisterRow], anchor: TrialAnchor | None
-) -> Iterator[RegisterFinding]:
-    head = rows[-1].sequence if rows else 0
-    at_anchor = None
-    if anchor is not None:
-        digests = [sha256_hex(row.payload) for row in rows if row.sequence == anchor.sequence]
-        at_anchor = digests[0] if digests else None
-    if finding := check_head(anchor, head, at_anchor):
-        yield finding
-    elif anchor is not None and anchor.sequence < head:
-        detail = f"the anchor is at {anchor.sequence}: a crash, repaired by the next entry"
-        yield _found("behind_register", head, detail)
+class _Story:
+    """What the entries of a register say about each other."""
 
+    def __init__(self) -> None:
+        self._tickets: dict[int, str] = {}
+        self._ended: set[int] = set()
+        self._relocations: dict[int, str] = {}
+        self._answered: set[int] = set()
+        self._latest: dt.datetime | None = None
 
-def _check_story(entries: Sequence[RegisterEntry]) -> Iterator[RegisterFinding]:
-    """Compare what the entries say about each other."""
-    tickets: dict[int, str] = {}
-    ended: dict[int, int] = {}
-    relocations: dict[int, str] = {}
-    answered: set[int] = set()
-    latest = entries[0].recorded_at if entries else None
-    for entry in entries:
-        if latest is not None and entry.recorded_at < latest:
-            detail = f"recorded at {entry.recorded_at.isoformat()}, after {latest.isoformat()}"
+    def tell(self, entry: RegisterEntry, digest: str) -> Iterator[RegisterFinding]:
+        """Take the next entry, whose digest is given; yield what contradicts the ones before."""
+        if self._latest is not None and entry.recorded_at < self._latest:
+            before = self._latest.isoformat()
+            detail = f"recorded at {entry.recorded_at.isoformat()}, after {before}"
             yield _found("clock_went_back", entry.sequence, detail)
         else:
-            latest = entry.recorded_at
+            self._latest = entry.recorded_at
         if isinstance(entry, TrialTicket):
-            tickets[entry.sequence] = entry.digest
+            self._tickets[entry.sequence] = digest
         if (
             isinstance(entry, TrialOutcome | HoldoutReceipt)
-            and tickets.get(entry.ticket_sequence) != entry.ticket_digest
+            and self._tickets.get(entry.ticket_sequence) != entry.ticket_digest
         ):
             detail = f"is about ticket {entry.ticket_sequence}, which is not in the register"
             yield _found("ticket_unknown", entry.sequence, detail)
         if isinstance(entry, TrialOutcome):
-            if entry.ticket_sequence in ended:
+            if entry.ticket_sequence in self._ended:
                 detail = f"ticket {entry.ticket_sequence} had ended already"
                 yield _found("second_outcome", entry.sequence, detail)
-            ended[entry.ticket_sequence] = entry.sequence
+            self._ended.add(entry.ticket_sequence)
         if isinstance(entry, RegisterRelocation):
-            relocations[entry.sequence] = (
+            self._relocations[entry.sequence] = (
                 "the register is another file than before: copied, moved or restored; answer "
                 f"for it with `torghut trials acknowledge {entry.sequence}`"
             )
         if isinstance(entry, Acknowledgement):
-            answered.add(entry.subject_sequence)
-    for sequence in sorted(relocations.keys() - answered):
-        yield _found("relocated", sequence, relocations[sequence])
-    for sequence in sorted(tickets.keys() - ended.keys()):
-        yield _found("no_outcome", sequence, "running, or abandoned by a crash; it counts")
+            self._answered.add(entry.subject_sequence)
+
+    def open_ends(self) -> Iterator[RegisterFinding]:
+        """Yield what no entry so far has answered."""
+        for sequence in sorted(self._relocations.keys() - self._answered):
+            yield _found("relocated", sequence, self._relocations[sequence])
+        for sequence in sorted(self._tickets.keys() - self._ended):
+            yield _found("no_outcome", sequence, "running, or abandoned by a crash; it counts")

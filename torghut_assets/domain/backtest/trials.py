@@ -9,6 +9,7 @@ Read `Trial.evaluation_digest` first: it says when two tickets are the same tria
 import datetime as dt
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, ClassVar, Final, Literal, NamedTuple
 
 from pydantic import AfterValidator, AwareDatetime, Field
@@ -47,7 +48,7 @@ class Trial(Part):
     declared_outside_trials: int = Field(ge=0)
     inputs: EvaluationInputs
 
-    @property
+    @cached_property
     def evaluation_digest(self) -> str:
         """What makes two tickets the same trial, whatever their time and purpose.
 

@@ -17,7 +17,12 @@ from torghut_assets.domain.orders.guardrails import KillState, Situation, judge_
 from torghut_assets.domain.orders.limits import OrderLimits
 from torghut_assets.domain.orders.policy import PaperPolicy
 from torghut_assets.domain.orders.reconcile import Holdings
-from torghut_assets.domain.orders.records import OrderIntents, PaperDeployment, SymbolTarget
+from torghut_assets.domain.orders.records import (
+    OrderIntents,
+    PaperDeployment,
+    Stance,
+    SymbolTarget,
+)
 from torghut_assets.domain.orders.sizing import Book, OrderStyle, size_orders
 
 
@@ -54,6 +59,18 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """What the drift report of the session before calls for, and its digest.
+
+    No report where there should be one calls for `abstain`; the first session of a deployment
+    has none.
+    """
+
+    stance: Stance = "full"
+    report_digest: str | None = None
+
+
+@dataclass(frozen=True)
 class SessionEvidence:
     """Everything that a session's intents are decided from."""
 
@@ -66,6 +83,7 @@ class SessionEvidence:
     overlap: Parity
     market: Market
     account: Account
+    watch: Watch = Watch()
 
 
 def compare_weights(stored: Floats, again: Floats, sessions: int) -> Parity:
@@ -101,11 +119,17 @@ def decide_session(
         If a live weight or the equity is not a finite number.
     """
     deployment, account, market = evidence.deployment, evidence.account, evidence.market
-    equity = account.holdings.equity_usd
+    equity, stance = account.holdings.equity_usd, evidence.watch.stance
+    share = policy.degraded_fraction if stance == "degrade" else 1.0
+    frozen = frozenset({*evidence.live, *account.holdings.shares}) if stance == "abstain" else ()
     intents = size_orders(
-        evidence.live,
+        {symbol: share * weight for symbol, weight in evidence.live.items()},
         market.closes_usd,
-        Book(sizing_equity(equity, policy), account.holdings.shares, account.cooling),
+        Book(
+            sizing_equity(equity, policy),
+            account.holdings.shares,
+            account.cooling.union(frozen),
+        ),
         risk_limits,
         OrderStyle(
             candidate_id=deployment.candidate_id,
@@ -136,6 +160,8 @@ def decide_session(
         bars_digest=market.bars_digest,
         code_digest=deployment.code_digest,
         previous_fills_digest=account.previous_fills_digest,
+        drift_report_digest=evidence.watch.report_digest,
+        stance=stance,
         equity_usd=equity,
         cash_usd=account.holdings.cash_usd,
         positions=account.holdings.positions,

@@ -31,6 +31,7 @@ class FeePeriod(Part):
 class PaperPolicy(SourcedRecord):
     """Mode, broker, budget, order style, replay rules and fees, each with its source.
 
+    `degraded_fraction` is what is left of every target while the drift report says `degrade`.
     `reversal` says what happens when a target lies on the other side of zero: one order through
     zero, or this session only to zero (Alpaca does not take an order through zero).
     """
@@ -45,6 +46,7 @@ class PaperPolicy(SourcedRecord):
     parity_tolerance_fraction: float = Field(ge=0, le=0.01)
     parity_sessions: int = Field(ge=1, le=100_000)
     limit_offset_fraction: float = Field(gt=0, lt=1)
+    degraded_fraction: float = Field(gt=0, lt=1)
     reversal: Reversal
     submit_before_open_seconds: int = Field(ge=1, le=3_600)
     replay_participation_fraction: float = Field(gt=0, le=1)

@@ -36,6 +36,10 @@ OrderStatus = Literal[
 """`unknown`: submitted with an outcome nobody has read back. It is never submitted again before
 the broker has said that it never got it; the key makes even that safe."""
 
+Stance = Literal["full", "degrade", "abstain"]
+"""What the drift report before a session leaves of the strategy's wishes: all of them, a fraction
+(`PaperPolicy.degraded_fraction`), or nothing that enlarges a position."""
+
 FINAL_STATUSES: frozenset[str] = frozenset({"filled", "cancelled", "rejected", "expired"})
 
 
@@ -129,6 +133,8 @@ class OrderIntents(Record):
     bars_digest: Digest
     code_digest: Digest
     previous_fills_digest: Digest | None = None
+    drift_report_digest: Digest | None = None
+    stance: Stance = "full"
     equity_usd: Measured
     cash_usd: Measured
     positions: tuple[Position, ...]

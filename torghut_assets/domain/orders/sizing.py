@@ -27,7 +27,7 @@ class Book:
     shares : mapping of str to int
         Shares held by symbol; negative is short.
     cooling : frozenset of str
-        Symbols that traded so recently that they may not be enlarged.
+        Symbols that may not be enlarged: traded too recently, or all of them while drift says so.
     """
 
     equity_usd: float
