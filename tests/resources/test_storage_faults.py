@@ -9,6 +9,7 @@ import pytest
 from torghut_assets.cli import main
 from torghut_assets.cli.driver import decides_nothing
 from torghut_assets.domain.errors import StageRefusedError
+from torghut_assets.resources.partition_turns import PartitionBusyError
 from torghut_assets.resources.storage_faults import StorageRefusedError, storage_fault
 
 
@@ -53,6 +54,10 @@ def test_it_is_found_and_decides_nothing(error, says):
 def test_anything_else_is_left_alone(error):
     assert storage_fault(error) is None
     assert not decides_nothing(error)
+
+
+def test_a_partition_that_is_busy_decides_nothing():
+    assert decides_nothing(PartitionBusyError("evaluation", "process 7"))
 
 
 def test_a_full_database_of_dagster_ends_in_one_line(monkeypatch, capsys):

@@ -38,7 +38,7 @@ from torghut_assets.resources.code_version import CODE_TAG, installed_code_diges
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.ledger_postgres import LedgerUnavailableError
 from torghut_assets.resources.lineage import RecordT, current_record, newest
-from torghut_assets.resources.partition_turns import PartitionTurns
+from torghut_assets.resources.partition_turns import PartitionBusyError, PartitionTurns
 from torghut_assets.resources.register_file import RegisterBusyError
 from torghut_assets.resources.storage_faults import storage_fault
 
@@ -379,7 +379,8 @@ def _following(
 
 def decides_nothing(error: BaseException) -> bool:
     """Whether a step failed for a reason that says nothing about the candidate."""
-    return storage_fault(error) is not None or _class_of(error) is FailureClass.TRANSIENT
+    busy = isinstance(error, PartitionBusyError) or _class_of(error) is FailureClass.TRANSIENT
+    return busy or storage_fault(error) is not None
 
 
 def _class_of(error: BaseException) -> FailureClass:

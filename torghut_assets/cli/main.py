@@ -127,6 +127,7 @@ def main() -> None:
             traceback.print_exc()
             sys.exit(_INTERNAL_ERROR)
         _say(str(refused))
+        _log_refusal(refused)
         sys.exit(refused.exit_code)
 
 
