@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 3000
 
-.PHONY: help install demo services test test-heavy ui lint wheel sbom audit-dependencies lock docs docs-site screenshots clean
+.PHONY: help install demo services faults test test-heavy ui lint wheel sbom audit-dependencies lock docs docs-site screenshots clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /	/' | expand -t 20
@@ -28,6 +28,9 @@ test: install ## Run the test suite
 
 test-heavy: install ## Run what takes minutes: laws with all their cases, thousands of mutations
 	@TORGHUT_ALL_CASES=1 $(BIN)/python -m pytest -m 'heavy or law' -n 2 --durations=10
+
+faults: install ## Kill, fill disks, flip bits, restart databases, and print the table (SEED=, POINTS=)
+	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(POINTS),--points $(POINTS))
 
 services: ## Debian: install what the tests of team mode run for real (as root)
 	@set -- ; \

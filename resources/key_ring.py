@@ -145,10 +145,7 @@ class KeyFolder:
         pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, secret)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._path(role, key.key_id)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
+        write_new(path, pem, mode=0o600)
         return key
 
     def _open(self, path: Path, passphrase: bytes | None) -> SigningKey:

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from torghut_assets.domain.errors import EvidenceError
+from torghut_assets.domain.errors import EvidenceError, TorghutError
 from torghut_assets.domain.evidence.entries import LedgerRow
 from torghut_assets.resources.ledger_file import LedgerSession, begin_anchor, replace_anchor
 from torghut_assets.resources.register_file import RegisterBusyError, locked
 
 if TYPE_CHECKING:
+    import psycopg2
     from psycopg2.extensions import connection as Connection  # noqa: N812 - the driver's name
     from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the driver's name
 
@@ -53,6 +54,17 @@ class LedgerUnavailableError(EvidenceError):
         super().__init__(
             f"{location}: {problem}. Nothing was written. See TORGHUT_LEDGER_URL, the database's "
             "own log, and deploy/postgres/ledger.sql."
+        )
+
+
+class LedgerUncertainError(LedgerUnavailableError):
+    """The database went away while it was asked to keep what was written."""
+
+    def __init__(self, location: str, problem: str) -> None:
+        TorghutError.__init__(
+            self,
+            f"{location}: {problem}, while it was asked to keep what was written: that may be kept "
+            "or not. Run the same command again: it reads what is there and goes on from it.",
         )
 
 
@@ -217,21 +229,47 @@ class PostgresLedger:
         """Run a block in one transaction; commit at its end."""
         import psycopg2
 
-        connection = self._connection()
+        connection = self._begun(mode)
+        keeping = False
         try:
             with connection.cursor() as cursor:
-                cursor.execute(f"BEGIN ISOLATION LEVEL {mode}")
                 yield cursor
+                keeping = mode.endswith("READ WRITE")
                 cursor.execute("COMMIT")
         except psycopg2.Error as error:
             self._abandon(connection)
             if error.pgcode == _LOCK_NOT_AVAILABLE:
                 raise RegisterBusyError(self.location) from None
-            problem = error.diag.message_primary or type(error).__name__
-            raise LedgerUnavailableError(self.location, problem) from None
+            raise self._refused(error, LedgerUncertainError if keeping else None) from None
         except BaseException:
             self._abandon(connection)
             raise
+
+    def _begun(self, mode: str) -> "Connection":
+        """Begin a transaction. A connection that was kept and is dead is opened anew, once.
+
+        Nothing was said on it yet: the database may have been restarted since it was last used.
+        """
+        import psycopg2
+
+        connection, was_kept = self._connection()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(f"BEGIN ISOLATION LEVEL {mode}")
+        except psycopg2.Error as error:
+            self._abandon(connection)
+            with suppress(psycopg2.Error):
+                self.close()
+            if was_kept:
+                return self._begun(mode)
+            raise self._refused(error) from None
+        return connection
+
+    def _refused(
+        self, error: "psycopg2.Error", kind: type[LedgerUnavailableError] | None = None
+    ) -> LedgerUnavailableError:
+        problem = error.diag.message_primary or type(error).__name__
+        return (kind or LedgerUnavailableError)(self.location, problem)
 
     def _abandon(self, connection: "Connection") -> None:
         """Roll back whatever was begun; a connection that cannot even do that is closed."""
@@ -244,12 +282,13 @@ class PostgresLedger:
             with suppress(psycopg2.Error):
                 self.close()
 
-    def _connection(self) -> "Connection":
+    def _connection(self) -> tuple["Connection", bool]:
+        """Return this thread's connection, and whether it was open before."""
         import psycopg2
 
         held: _Opened | None = getattr(self._here, "opened", None)
         if held is not None and held.process == os.getpid() and not held.connection.closed:
-            return held.connection
+            return held.connection, True
         self.close()
         try:
             connection = psycopg2.connect(
@@ -263,4 +302,4 @@ class PostgresLedger:
             raise LedgerUnavailableError(self.location, problem) from None
         connection.autocommit = True  # BEGIN and COMMIT are ours
         self._here.opened = _Opened(connection, os.getpid())
-        return connection
+        return connection, False

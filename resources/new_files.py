@@ -10,7 +10,7 @@ _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EA
 """What disks answer that have no hard links."""
 
 
-def write_new(path: Path, payload: bytes) -> None:
+def write_new(path: Path, payload: bytes, mode: int = 0o644) -> None:
     """Create a file with its whole content in one step; the folder is made if need be.
 
     A process that is killed in the middle leaves nothing under `path`, at most a file
@@ -29,13 +29,14 @@ def write_new(path: Path, payload: bytes) -> None:
             temporary.write(payload)
             temporary.flush()
             os.fsync(temporary.fileno())
-            os.fchmod(temporary.fileno(), 0o644)
+            os.fchmod(temporary.fileno(), mode)
         try:
             os.link(name, path)
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            with path.open("xb") as direct:
-                direct.write(payload)
+            direct = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with os.fdopen(direct, "wb") as whole:
+                whole.write(payload)
     finally:
         Path(name).unlink(missing_ok=True)

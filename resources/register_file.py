@@ -131,7 +131,7 @@ class RegisterFile:
         if not self.path.is_file():
             return []
         with self._connected() as connection:
-            return _select_after(connection, sequence)
+            return _select_after(connection, sequence) if _is_begun(connection) else []
 
     def rows_at(self, sequences: Iterable[int]) -> list[RegisterRow]:
         """Rows of some sequences, as far as they are there, unchecked."""
@@ -160,6 +160,8 @@ class RegisterFile:
         if not self.path.is_file():
             return True
         with self._connected() as connection:
+            if not _is_begun(connection):
+                return True
             found = connection.execute(
                 "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'trigger')"
             )
@@ -197,22 +199,33 @@ class RegisterFile:
             self._write_anchor(session.head_sequence, session.head_digest)
 
     def _prepare(self, anchor: TrialAnchor | None) -> None:
-        """Make the file and its first anchor, unless an anchor says that there was one."""
+        """Make tables and the first anchor, unless an anchor says that there were some.
+
+        The anchor comes after the tables: where there is one, a process that was killed while it
+        made them is out of the question.
+        """
         if self.path.is_file():
-            return
-        if anchor is not None and (finding := check_head(anchor, 0, None)):
+            if anchor is not None and anchor.sequence:
+                return
+        elif finding := check_head(anchor, 0, None):
             raise self.kind.broken(str(self.path), finding)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._connected(create=True) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            for statement in self.kind.schema().values():
-                connection.execute(statement)
+            if not _is_begun(connection):
+                for statement in self.kind.schema().values():
+                    connection.execute(statement)
+            head = self._checked_head(connection, anchor)
             connection.execute("COMMIT")
-        self._write_anchor(0, GENESIS_DIGEST)
+        self._write_anchor(*head)
 
     def _checked_head(
         self, connection: sqlite3.Connection, anchor: TrialAnchor | None
     ) -> tuple[int, str]:
+        if not _is_begun(connection):
+            if finding := check_head(anchor, 0, None):
+                raise self.kind.broken(str(self.path), finding)
+            return 0, GENESIS_DIGEST
         last = connection.execute(
             "SELECT sequence, digest FROM entries ORDER BY sequence DESC LIMIT 1"
         ).fetchone()
@@ -291,6 +304,11 @@ def connected(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connectio
         if (error.sqlite_errorcode & 0xFF) == sqlite3.SQLITE_BUSY:
             raise RegisterBusyError(str(path)) from error
         raise RegisterUnreadableError(str(path), error) from error
+
+
+def _is_begun(connection: sqlite3.Connection) -> bool:
+    """Whether the tables were made; a file without them was left by a process that was killed."""
+    return connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
 
 
 def _select_after(connection: sqlite3.Connection, sequence: int) -> list[RegisterRow]:

@@ -1,8 +1,9 @@
 """Bars of a trading session, point in time: what was known before it, and its own bar.
 
 Bars come from the source that the universe names, read once per process as long as the source
-does not change. A bar with an impossible value (NaN, no price, high below low, negative volume)
-counts as missing: what is missing is never traded on. `known_before` never holds the session.
+does not change. A bar with an impossible value (NaN, no price, high below low, negative volume),
+or one that another bar of the same time contradicts, counts as missing: what is missing is never
+traded on. `known_before` never holds the session.
 """
 
 import datetime as dt
@@ -300,10 +301,25 @@ def _aligned(
     for column, symbol in enumerate(symbols):
         mine = (names == symbol) & ~np.isnat(times)
         rows = np.searchsorted(union, times[mine])
-        sound = _sound({name: values[name][mine] for name in FEATURES}) if mine.any() else mine[:0]
+        own = {name: values[name][mine] for name in FEATURES} if mine.any() else {}
+        sound = _sound(own) & ~_contradicted(rows, own) if own else mine[:0]
         for name in FEATURES:
             fields[name][rows[sound], column] = values[name][mine][sound] if mine.any() else []
     return BarPanel(times=union, symbols=symbols, **fields)
+
+
+def _contradicted(
+    rows: npt.NDArray[np.intp], bar: Mapping[Feature, Floats]
+) -> npt.NDArray[np.bool_]:
+    """Which bars share their time with another that says something else: nobody knows which."""
+    if (np.diff(rows) > 0).all():
+        return np.zeros(len(rows), dtype=bool)
+    _, first, group = np.unique(rows, return_index=True, return_inverse=True)
+    differs = np.zeros(len(rows), dtype=bool)
+    for numbers in bar.values():
+        other = numbers[first][group]
+        differs |= (numbers != other) & ~(np.isnan(numbers) & np.isnan(other))
+    return np.isin(group, group[differs])
 
 
 def _sound(bar: Mapping[Feature, Floats]) -> npt.NDArray[np.bool_]:

@@ -23,7 +23,7 @@ def binaries() -> Path | None:
     return newest.parent if newest else None
 
 
-def _prefix() -> list[str]:
+def prefix() -> list[str]:
     """How to run a command as somebody whom the server accepts: it refuses root."""
     if os.geteuid() != 0:
         return []
@@ -42,16 +42,16 @@ def server():
     folder = binaries()
     if folder is None:
         pytest.skip("PostgreSQL's server is not installed here")
-    prefix = _prefix()
+    account = prefix()
     root = Path(tempfile.mkdtemp(prefix="ledger-pg-"))
-    if prefix:
-        shutil.chown(root, prefix[2])
+    if account:
+        shutil.chown(root, account[2])
     data = root / "data"
     options = f"-k {root} -c listen_addresses= -c fsync=off -c log_statement=all"
 
     def run(*command):
         subprocess.run(
-            [*prefix, *command], check=True, capture_output=True, timeout=60, cwd=root, text=True
+            [*account, *command], check=True, capture_output=True, timeout=60, cwd=root, text=True
         )
 
     try:

@@ -186,3 +186,19 @@ def test_two_keys_of_one_person_are_chosen_by_id(desk):
     with pytest.raises(BadInputError, match="found 2 keys"):
         desk.approve(DECISION, "Alice Example", SECRET, 1)
     assert desk.approve(DECISION, second[:16], OTHER, 1).envelope.key_ids == (second,)
+
+
+def test_a_process_that_is_killed_while_it_makes_a_key_leaves_none(folder, monkeypatch):
+    """Half a key would be found first by whoever signs next, and nothing could be signed."""
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.link", die)
+        with pytest.raises(KeyboardInterrupt):
+            folder.new_machine_key("runner")
+    assert folder.machine_key("runner", None) is None
+    made = folder.new_machine_key("runner")
+    assert folder.machine_key("runner", None).key_id == made.key_id
+    assert {path.stat().st_mode & 0o777 for path in folder._folder.glob("*.pem")} == {0o600}

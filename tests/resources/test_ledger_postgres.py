@@ -17,7 +17,11 @@ from torghut_assets.resources.home import Home
 from torghut_assets.resources.kill_switch import KillSwitch
 from torghut_assets.resources.ledger import Draft, Ledger
 from torghut_assets.resources.ledger_place import LEDGER_URL, ledger_storage
-from torghut_assets.resources.ledger_postgres import LedgerUnavailableError, PostgresLedger
+from torghut_assets.resources.ledger_postgres import (
+    LedgerUnavailableError,
+    LedgerUncertainError,
+    PostgresLedger,
+)
 from torghut_assets.resources.signing_desk import SigningDesk
 
 A = "a" * 64
@@ -295,10 +299,30 @@ def test_a_connection_that_the_server_ended_is_replaced(running, database, writt
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         f"WHERE datname = '{database}' AND pid <> pg_backend_pid()",
     )
-    with pytest.raises(LedgerUnavailableError):
-        written.append("backtest", {"record": A}, made())
     assert written.append("backtest", {"record": A}, made()).sequence == 5
     assert written.verify().size == 5
+
+
+def test_a_commit_whose_answer_is_lost_is_not_called_nothing(written, monkeypatch):
+    """The database has kept the row and went away before it said so."""
+    import psycopg2
+    import psycopg2.extensions
+
+    class Lost(psycopg2.extensions.cursor):
+        def execute(self, query, values=None):
+            super().execute(query, values)
+            if query == "COMMIT":
+                raise psycopg2.OperationalError("server closed the connection unexpectedly")
+
+    real = psycopg2.connect
+    written.close()
+    with monkeypatch.context() as patch:
+        patch.setattr("psycopg2.connect", lambda *a, **k: real(*a, cursor_factory=Lost, **k))
+        with pytest.raises(LedgerUncertainError, match="kept or not"):
+            written.append("backtest", {"record": A}, made())
+    written.close()
+    assert written.append("backtest", {"record": A}, made()).sequence == 6
+    assert written.verify().size == 6
 
 
 def test_a_home_without_an_anchor_must_join(running, database, home, written, tmp_path):

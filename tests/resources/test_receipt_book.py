@@ -117,3 +117,20 @@ def test_a_decision_has_findings_or_a_reason_and_not_both():
         StageDecision.model_validate(data | {"superseded": "other data"})
     with pytest.raises(ValueError, match="one of both"):
         StageDecision.model_validate(data | {"requires": ()})
+
+
+def test_a_process_that_was_killed_while_it_made_the_tables_ruins_nothing(home, book):
+    """Such a process leaves an empty file, and no anchor yet."""
+    home.receipts_path.parent.mkdir(parents=True, exist_ok=True)
+    home.receipts_path.write_bytes(b"")
+    assert book.receipts() == ()
+    assert len(book.append(lambda known: [PASSED])) == 1
+    assert [receipt.decision for receipt in book.receipts()] == [PASSED]
+
+
+def test_a_book_that_was_emptied_is_not_begun_again(home, written):
+    home.receipts_path.write_bytes(b"")
+    with pytest.raises(ReceiptBookBrokenError, match="truncated"):
+        written.receipts()
+    with pytest.raises(ReceiptBookBrokenError, match="truncated"):
+        written.append(lambda known: [PASSED])

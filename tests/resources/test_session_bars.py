@@ -182,3 +182,21 @@ def test_a_history_that_does_not_reach_back_is_refused(home):
     bars, universe = bars_of(home)
     with pytest.raises(BadInputError, match="a history to decide on"):
         bars.known_before(universe, D(2021, 12, 28), SYMBOLS)
+
+
+def test_a_bar_that_comes_twice_counts_once_and_a_contradicted_one_is_missing(home):
+    """Nobody knows which of two different bars happened; the same bar twice changes nothing."""
+    bars, universe = bars_of(home)
+    once = bars.history(universe, SYMBOLS)
+    path = home.universes_folder / "bars" / "bars.parquet"
+    table = pq.read_table(path)
+    pq.write_table(pa.concat_tables([table, table.slice(1, 1)]), path)
+    twice = SessionBars(home).history(universe, SYMBOLS)
+    assert np.array_equal(twice.close, once.close)
+    other = table.slice(1, 1).set_column(5, "close", pa.array([10.15]))
+    assert table.schema.names[5] == "close"
+    pq.write_table(pa.concat_tables([table, other]), path)
+    found = SessionBars(home).history(universe, SYMBOLS)
+    assert np.isnan(found.close[1, 0])
+    assert np.isnan(found.open[1, 0])
+    assert np.isfinite(found.close).sum() == once.close.size - 1

@@ -36,9 +36,11 @@ from torghut_assets.domain.stages.receipts import StageReceipt
 from torghut_assets.domain.verdicts import Verdict
 from torghut_assets.resources.code_version import CODE_TAG, installed_code_digest
 from torghut_assets.resources.home import Home
+from torghut_assets.resources.ledger_postgres import LedgerUnavailableError
 from torghut_assets.resources.lineage import RecordT, current_record, newest
-from torghut_assets.resources.partition_turns import PartitionTurns
+from torghut_assets.resources.partition_turns import PartitionBusyError, PartitionTurns
 from torghut_assets.resources.register_file import RegisterBusyError
+from torghut_assets.resources.storage_faults import storage_fault
 
 STEPS = tuple(JOB_OF_STEP)
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -329,7 +331,8 @@ class Driver:
             except dg.DagsterExecutionInterruptedError as interruption:
                 raise KeyboardInterrupt from interruption
             except Exception as error:
-                raise (own_error(error) or self._blocked(run_id) or error) from error
+                own = own_error(error) or storage_fault(error)
+                raise (own or self._blocked(run_id) or error) from error
 
     def _blocked(self, run_id: str) -> StageRefusedError | None:
         """Return the refusal of the blocking checks that did not pass in a run, if any."""
@@ -374,12 +377,18 @@ def _following(
         instance.end_watch_event_logs(run_id, heard)
 
 
+def decides_nothing(error: BaseException) -> bool:
+    """Whether a step failed for a reason that says nothing about the candidate."""
+    busy = isinstance(error, PartitionBusyError) or _class_of(error) is FailureClass.TRANSIENT
+    return busy or storage_fault(error) is not None
+
+
 def _class_of(error: BaseException) -> FailureClass:
     """Return the class of an error; of SQLite's, only a lock passes by itself."""
     if isinstance(error, sqlite3.OperationalError):
         locked = (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _LOCKED
         return FailureClass.TRANSIENT if locked else FailureClass.DETERMINISTIC
-    return classify(error, RegisterBusyError)
+    return classify(error, RegisterBusyError, LedgerUnavailableError)
 
 
 def own_error(error: BaseException) -> BaseException | None:

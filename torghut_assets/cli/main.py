@@ -119,9 +119,16 @@ def main() -> None:
     except OSError as error:
         _say(f"{error.filename or 'operating system'}: {error.strerror or error}.")
         sys.exit(_BAD_INPUT)
-    except Exception:  # noqa: BLE001 - Python would end with 1, and 1 means refused by a gate
-        traceback.print_exc()
-        sys.exit(_INTERNAL_ERROR)
+    except Exception as error:  # noqa: BLE001 - Python would end with 1, which means refused
+        from torghut_assets.resources.storage_faults import storage_fault
+
+        refused = storage_fault(error)
+        if refused is None:
+            traceback.print_exc()
+            sys.exit(_INTERNAL_ERROR)
+        _say(str(refused))
+        _log_refusal(refused)
+        sys.exit(refused.exit_code)
 
 
 def _log_refusal(error: TorghutError) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from torghut_assets.cli.driver import Driver
+from torghut_assets.cli.driver import Driver, decides_nothing
 from torghut_assets.cli.instance import instance_of
 from torghut_assets.cli.screen import Bar, bar
 from torghut_assets.domain.errors import UsageError
@@ -94,6 +94,7 @@ def evaluate(
         else bar(candidate, driver.count_assets(steps, through)) as progress
     ):
         for step in steps:
+            last = through if step == steps[-1] else _DECIDED_AFTER.get(step, through)
             try:
                 outcome = driver.step(
                     step,
@@ -102,10 +103,17 @@ def evaluate(
                     on_start=progress.doing,
                     on_done=lambda _: progress.advance(),
                 )
-            finally:  # a step that was refused is a decision too
-                if step in _DECIDED_AFTER:
-                    last = through if step == steps[-1] else _DECIDED_AFTER[step]
-                    driver.settle(candidate, snapshot, through=last)
+            except Exception as error:
+                if not decides_nothing(error):  # a step that was refused is a decision too
+                    _settle(driver, (candidate, snapshot), step, last)
+                raise
+            _settle(driver, (candidate, snapshot), step, last)
             if not progress.is_shown:
                 made = ", ".join(outcome.made) or "nothing: all up to date"
                 click.echo(f"{candidate}: {step}: made {made}", err=True)
+
+
+def _settle(driver: Driver, of: tuple[str, str | None], step: str, last: str) -> None:
+    """Write the receipts of the stages that a step ends, if it ends any."""
+    if step in _DECIDED_AFTER:
+        driver.settle(*of, through=last)
