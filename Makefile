@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 3000
 
-.PHONY: help install demo services test test-heavy ui lint wheel lock docs clean
+.PHONY: help install demo services test test-heavy ui lint wheel sbom audit-dependencies lock docs docs-site screenshots clean
 
 help: ## Say what there is
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /	/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /	/' | expand -t 20
 
 install: $(VENV)/.installed ## Install into .venv, hash-checked, and compile the kernels once
 
@@ -34,6 +34,8 @@ services: ## Debian: install what the tests of team mode run for real (as root)
 	[ -n "$$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || set -- "$$@" postgresql; \
 	command -v redis-server >/dev/null || set -- "$$@" redis-server; \
 	[ -x /usr/sbin/nginx ] || set -- "$$@" nginx-light; \
+	command -v promtool >/dev/null || set -- "$$@" prometheus; \
+	command -v swift-proxy-server >/dev/null || set -- "$$@" swift-proxy swift-account swift-container swift-object; \
 	command -v chromium >/dev/null || set -- "$$@" chromium; \
 	if [ $$# -gt 0 ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$@" >/dev/null; fi
 
@@ -49,11 +51,26 @@ lint: install ## Lint, types on the built wheel, import contracts, generated pag
 	cd build/installed && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p torghut_assets
 	cd build/installed && PYTHONPATH=. ../../$(BIN)/lint-imports --config ../../.importlinter
 
-wheel: install ## Build the wheel into dist/
-	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w dist .
+wheel: install ## Build the wheel into dist/, the same bytes wherever and whenever
+	@rm -rf build
+	@SOURCE_DATE_EPOCH=315532800 $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w dist .
+
+sbom: install ## Write dist/sbom.cdx.json: every pinned package, CycloneDX
+	@mkdir -p dist
+	@$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --validate --of JSON -o dist/sbom.cdx.json
+
+audit-dependencies: install ## Known vulnerabilities of the pinned packages; 3 if nobody could be asked
+	@$(BIN)/python .ci/audit_dependencies.py
 
 docs: install ## Write the generated pages
 	@$(BIN)/python docs/generate.py
+
+docs-site: install ## Build the documentation as a site into build/site, strictly
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file docs/site/mkdocs.yml
+	@echo "build/site: $$(find build/site -name '*.html' | wc -l) pages"
+
+screenshots: install ## Take the pictures in docs/screenshots from the real user interface (needs chromium)
+	@$(BIN)/python docs/screenshots.py
 
 lock: ## Resolve the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --extra dev --custom-compile-command 'make lock' pyproject.toml -o requirements.lock

@@ -18,8 +18,14 @@ setup(
     packages=packages,
     package_dir={f"torghut_assets.{folder}": folder for folder in _TOP_LEVEL},
     package_data={
-        "torghut_assets": ["config/*.yaml", "data/**/*", "schemas/*.json", "py.typed"],
+        "torghut_assets": [
+            "cli/commands.json",
+            "config/*.yaml",
+            "data/**/*",
+            "schemas/*.json",
+            "py.typed",
+        ],
         "torghut_assets.candidates": ["*.yaml"],
-        "torghut_assets.dbt": ["*.yml", "models/**/*", "macros/**/*", "tests/**/*"],
+        "torghut_assets.dbt": ["*.json", "*.yml", "models/**/*", "macros/**/*", "tests/**/*"],
     },
 )

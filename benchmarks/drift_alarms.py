@@ -25,7 +25,7 @@ from torghut_assets.domain.drift.policy import DriftPolicy, parse_drift_policy
 from torghut_assets.domain.drift.records import EvidenceRef, SessionRef
 from torghut_assets.domain.drift.reference import DriftReference
 from torghut_assets.domain.verdicts import Verdict
-from torghut_assets.resources.drift_desk import read_reference
+from torghut_assets.resources.drift_reference import read_reference
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.lineage import current_record
 

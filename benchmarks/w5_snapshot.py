@@ -84,7 +84,7 @@ def import_torghut(folder, n_symbols):
     import exchange_calendars  # noqa: F401  # take_snapshot imports it on its first call
 
     from torghut_assets.domain.snapshots.universes import FolderSettings, Universe
-    from torghut_assets.resources.artifact_store import ArtifactStore
+    from torghut_assets.resources.artifact_files import FileStore
     from torghut_assets.resources.snapshot_writer import take_snapshot
 
     universe = Universe(
@@ -97,7 +97,7 @@ def import_torghut(folder, n_symbols):
         ),
         caveats=("Random walks, made for measuring speed.",),
     )
-    store = ArtifactStore(folder / "store")
+    store = FileStore(folder / "store")
 
     def call():
         manifest = take_snapshot(universe, AS_OF, store, None)

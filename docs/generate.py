@@ -9,7 +9,10 @@ from typing import Final
 
 from page_writers.assets import assets_page, picture
 from page_writers.commands import cli_page
+from page_writers.completions import completion_table
+from page_writers.observability import events_table, metrics_table
 from page_writers.settings import settings_page
+from page_writers.warehouse import graph_file
 
 from torghut_assets.domain.evidence.schemas import published_schemas
 from torghut_assets.domain.stages.diagram import mermaid
@@ -42,12 +45,25 @@ def pipeline_page() -> str:
     return before + _PIPELINE_START + drawn + _PIPELINE_END + after
 
 
+def observability_page() -> str:
+    """Return the page of metrics and events with the tables as the code has them."""
+    text = (ROOT / "docs/observability.md").read_text(encoding="utf-8")
+    for name, written in (("metrics", metrics_table()), ("events", events_table())):
+        start, end = f"<!-- {name}: written by docs/generate.py -->\n", f"<!-- end of {name} -->"
+        before, _, rest = text.partition(start)
+        text = before + start + written + end + rest.partition(end)[2]
+    return text
+
+
 PAGES: Final = {
+    "dbt/graph.json": graph_file,  # before what is written from the graph
     "docs/pipeline.md": pipeline_page,
     "docs/cli.md": cli_page,
+    "docs/observability.md": observability_page,
     "docs/settings.md": settings_page,
     "docs/assets.md": assets_page,
     "README.md": readme,
+    "torghut_assets/cli/commands.json": completion_table,
 }
 """Path below the root, and what writes it."""
 

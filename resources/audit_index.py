@@ -2,55 +2,31 @@
 
 The index is derived and may be deleted at any time: everything in it comes from the store,
 the registers, the ledger and Dagster's event log, and each artifact, register row and
-ledger entry is verified once, when it is indexed. Nothing is decided from it. It exists
-because a question about one of 10,000 decisions must not read all of them.
+ledger entry is verified once, when it is indexed. It is sealed, so that an edited index is made
+anew and never asked; what an answer shows is read from the evidence and verified once more.
+Nothing is decided from it. It exists because a question about one of 10,000 decisions must not
+read all of them.
 """
 
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Final, NamedTuple, Self
 
-import dagster as dg
-
 from torghut_assets.domain.audit.impact import Edge
-from torghut_assets.domain.audit.references import Reading, read_any, references
-from torghut_assets.domain.backtest.trials import GENESIS_DIGEST
-from torghut_assets.domain.digests import canonical_json, is_digest, sha256_hex
+from torghut_assets.domain.digests import sha256_hex
 from torghut_assets.domain.errors import EvidenceContradictionError, EvidenceError
-from torghut_assets.domain.evidence.entries import LedgerEntry
-from torghut_assets.resources.audit_events import MadeEvent, made_after
+from torghut_assets.domain.evidence.indexed_prefix import IndexedPrefix
+from torghut_assets.domain.evidence.register_spans import Register
+from torghut_assets.resources.audit_indexing import Indexer, OpenInstance
+from torghut_assets.resources.audit_seal import AuditSeal
 from torghut_assets.resources.home import Home
+from torghut_assets.resources.indexed_entries import IndexedEntries
 from torghut_assets.resources.ledger import Ledger
-from torghut_assets.resources.register_file import RegisterFile
+from torghut_assets.resources.register_file import locked
+from torghut_assets.resources.statement_desk import registers_of
 
-_FORM: Final = 1
-_OPENING: Final = b'{"kind":'
-_SETTLING_NS: Final = 2_000_000_000
 _AT_ONCE: Final = 500
-_SCHEMA: Final = """
-CREATE TABLE progress (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE nodes (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, kind TEXT, about TEXT)
-  STRICT;
-CREATE TABLE edges (by INTEGER NOT NULL, place TEXT NOT NULL, named INTEGER NOT NULL,
-  PRIMARY KEY (named, by, place)) STRICT, WITHOUT ROWID;
-CREATE INDEX edges_by ON edges (by);
-CREATE INDEX nodes_of_kind ON nodes (kind);
-CREATE TABLE made (storage_id INTEGER PRIMARY KEY, asset TEXT NOT NULL, partition TEXT,
-  digest TEXT NOT NULL, at REAL NOT NULL, run_id TEXT NOT NULL, code_version TEXT,
-  inputs TEXT NOT NULL) STRICT;
-CREATE INDEX made_of ON made (partition, asset);
-CREATE INDEX made_digest ON made (digest);
-CREATE TABLE rows (register TEXT NOT NULL, sequence INTEGER NOT NULL, digest TEXT NOT NULL,
-  candidate TEXT, kind TEXT NOT NULL, payload BLOB NOT NULL,
-  PRIMARY KEY (register, sequence)) STRICT;
-CREATE INDEX rows_of ON rows (register, candidate);
-CREATE TABLE statements (sequence INTEGER NOT NULL, at TEXT NOT NULL, kind TEXT NOT NULL,
-  subject TEXT NOT NULL, name TEXT NOT NULL, signers TEXT NOT NULL, actor TEXT,
-  PRIMARY KEY (sequence, name)) STRICT;
-CREATE INDEX statements_about ON statements (subject);
-"""
 
 
 class MadeRow(NamedTuple):
@@ -70,7 +46,6 @@ class StatementRow(NamedTuple):
     """One signed statement about a digest."""
 
     sequence: int
-    at: str
     kind: str
     subject: str
     name: str
@@ -81,16 +56,19 @@ class StatementRow(NamedTuple):
 class AuditIndex:
     """The index of one home, brought up to date before it is asked. See `opened`."""
 
-    def __init__(self, home: Home, connection: sqlite3.Connection) -> None:
+    def __init__(self, home: Home, connection: sqlite3.Connection, ledger: Ledger) -> None:
         self._home = home
         self._db = connection
+        self._stored: dict[str, frozenset[str]] = {}
+        self.entries = IndexedEntries(connection, ledger)
+        self.ledger = IndexedPrefix(ledger.location, self.entries)
 
     @classmethod
     @contextmanager
     def opened(
         cls,
         home: Home,
-        instance: dg.DagsterInstance | None,
+        instance: OpenInstance | None,
         ledger: Ledger,
         assets: Sequence[str],
         *,
@@ -101,8 +79,9 @@ class AuditIndex:
         Parameters
         ----------
         home : Home
-        instance : DagsterInstance or None
-            Whose events are read; `None` reads the store, the registers and the ledger only.
+        instance : callable or None
+            Opens the Dagster instance whose events are read, if there are new ones; `None` reads
+            the store, the registers and the ledger only.
         ledger : Ledger
         assets : sequence of str
             Assets whose materializations are indexed.
@@ -116,23 +95,29 @@ class AuditIndex:
         """
         path = home.audit_index_path
         path.parent.mkdir(parents=True, exist_ok=True)
-        if rebuild:
-            path.unlink(missing_ok=True)
-        with closing(sqlite3.connect(path, isolation_level=None, timeout=60)) as connection:
-            connection.execute("PRAGMA synchronous = OFF")  # derived: a torn one is made anew
-            connection.execute("BEGIN IMMEDIATE")
-            _prepare(connection)
-            index = cls(home, connection)
-            index._catch_up(instance, ledger, assets)
-            connection.execute("COMMIT")
+        with locked(path):
+            seal = AuditSeal(home)
+            if rebuild or not seal.holds():
+                path.unlink(missing_ok=True)
+            connection = sqlite3.connect(path, isolation_level=None, timeout=60)
+            try:
+                connection.execute("PRAGMA synchronous = OFF")  # derived: a torn one is made anew
+                if Indexer(home, connection).catch_up(ledger, instance, assets):
+                    seal.put()
+                connection.execute("BEGIN")  # what is asked is what was sealed
+                index = cls(home, connection, ledger)
+            except BaseException:
+                connection.close()
+                raise
+        with closing(connection):
             yield index
 
     def namers(self, digests: Sequence[str]) -> Mapping[str, Sequence[Edge]]:
         """Return the edges of the records that name each of some digests."""
         found: dict[str, list[Edge]] = {}
         for named, by, place in self._in_batches(
-            "SELECT t.digest, s.digest, e.place FROM nodes t JOIN edges e ON e.named = t.id "
-            "JOIN nodes s ON s.id = e.by WHERE t.digest IN ({})",
+            "SELECT t.digest, s.digest, p.name FROM nodes t JOIN edges e ON e.named = t.id "
+            "JOIN nodes s ON s.id = e.by JOIN places p ON p.id = e.place WHERE t.digest IN ({})",
             digests,
         ):
             found.setdefault(named, []).append(Edge(by, place, named))
@@ -200,34 +185,50 @@ class AuditIndex:
         rows = self._in_batches("SELECT * FROM statements WHERE subject IN ({})", digests)
         return sorted(StatementRow(*row) for row in rows)
 
-    def rows(self, register: str, candidate: str) -> list[bytes]:
-        """Return the payloads of a candidate's entries in a register, in order."""
-        found = self._db.execute(
-            "SELECT payload FROM rows WHERE register = ? AND candidate = ? ORDER BY sequence",
+    def rows(self, register: Register, candidate: str) -> list[bytes]:
+        """Return the payloads of a candidate's entries in a register, in order, verified now."""
+        return self._payloads(
+            register,
+            "SELECT sequence, digest FROM rows WHERE register = ? AND candidate = ? "
+            "ORDER BY sequence",
             (register, candidate),
         )
-        return [bytes(payload) for (payload,) in found]
 
-    def rows_of_kind(self, register: str, kind: str) -> list[bytes]:
-        """Return the payloads of a register's entries of a kind, in order."""
+    def answers(self, register: Register, sequences: Sequence[int]) -> list[bytes]:
+        """Return the payloads of the entries that say how tickets ended, in order, verified now."""
+        return [
+            payload
+            for sequence in sequences
+            for payload in self._payloads(
+                register,
+                "SELECT sequence, digest FROM rows WHERE register = ? AND answers = ? "
+                "ORDER BY sequence",
+                (register, sequence),
+            )
+        ]
+
+    def telling(self) -> list[int]:
+        """Return the ledger entries that approve, those just before, and those that use them up."""
         found = self._db.execute(
-            "SELECT payload FROM rows WHERE register = ? AND kind = ? ORDER BY sequence",
-            (register, kind),
-        )
-        return [bytes(payload) for (payload,) in found]
+            "SELECT sequence, kind FROM statements "
+            "WHERE kind = 'approval' OR name = 'approval' OR name LIKE 'approval-%'"
+        ).fetchall()
+        before = {int(n) - 1 for n, kind in found if kind == "approval"}
+        return sorted(({int(n) for n, _ in found} | before) - {0})
 
-    def head(self, register: str) -> tuple[int, str]:
-        """Return sequence and digest of the last indexed entry of a register."""
-        row = self._db.execute(
-            "SELECT sequence, digest FROM rows WHERE register = ? ORDER BY sequence DESC LIMIT 1",
-            (register,),
-        ).fetchone()
-        return (int(row[0]), str(row[1])) if row else (0, GENESIS_DIGEST)
+    def is_stored(self, digest: str) -> bool:
+        """Whether the store has an artifact now; its shelf is listed once."""
+        name = digest[:2]
+        if name not in self._stored:
+            shelves = [shelf for shelf in self._home.store.shelves() if shelf.name == name]
+            self._stored[name] = frozenset(d for shelf in shelves for d in shelf.digests())
+        return digest in self._stored[name]
 
     def count_by_kind(self) -> dict[str, int]:
-        """Return how many records there are of each kind."""
+        """Return how many records there are of each kind; none that a tombstone stands for."""
         rows = self._db.execute(
-            "SELECT kind, count(*) FROM nodes WHERE kind IS NOT NULL GROUP BY kind"
+            "SELECT kind, count(*) FROM nodes WHERE kind IS NOT NULL "
+            "AND digest NOT IN (SELECT digest FROM removed) GROUP BY kind"
         )
         return {str(kind): int(count) for kind, count in rows}
 
@@ -235,7 +236,8 @@ class AuditIndex:
         """Return the digest of a kind that was made last; indexed last if no event says."""
         row = self._db.execute(
             "SELECT n.digest FROM nodes n LEFT JOIN made m ON m.digest = n.digest "
-            "WHERE n.kind = ? ORDER BY m.at DESC NULLS LAST, n.id DESC LIMIT 1",
+            "WHERE n.kind = ? AND n.digest NOT IN (SELECT digest FROM removed) "
+            "ORDER BY m.at DESC NULLS LAST, n.id DESC LIMIT 1",
             (kind,),
         ).fetchone()
         return str(row[0]) if row else None
@@ -246,207 +248,15 @@ class AuditIndex:
             batch = digests[start : start + _AT_ONCE]
             yield from self._db.execute(sql.format(",".join("?" * len(batch))), batch)
 
-    def _catch_up(
-        self, instance: dg.DagsterInstance | None, ledger: Ledger, assets: Sequence[str]
-    ) -> None:
-        self._read_store()
-        self._read_register("receipts", self._home.receipts_path, self._home.receipts_anchor_path)
-        self._read_register("trials", self._home.trial_register_path, self._home.trial_anchor_path)
-        self._read_register(
-            "orders", self._home.order_journal_path, self._home.order_journal_anchor_path
-        )
-        self._read_latches()
-        self._read_ledger(ledger)
-        if instance is not None:
-            self._read_events(instance, assets)
-
-    def _read_store(self) -> None:
-        """Index the artifacts of folders that changed since they were listed last."""
-        root = self._home.store.root
-        if not root.is_dir():
-            return
-        for folder in sorted(root.iterdir()):
-            if len(folder.name) != 2 or not folder.is_dir():
-                continue
-            now, changed = time.time_ns(), folder.stat().st_mtime_ns
-            if self._progress(f"store/{folder.name}") == str(changed):
-                continue
-            known = self._db.execute(
-                "SELECT digest FROM nodes WHERE kind IS NOT NULL AND digest >= ? AND digest < ?",
-                (folder.name, folder.name + "g"),
-            )
-            seen = {digest for (digest,) in known}
-            for path in folder.iterdir():
-                if path.name not in seen and is_digest(path.name):
-                    self._read_artifact(path.name)
-            if changed < now - _SETTLING_NS:  # a write within the clock's step may not show
-                self._note(f"store/{folder.name}", str(changed))
-
-    def _read_artifact(self, digest: str) -> None:
-        """Index one artifact; bytes that are altered or no record rest on nothing."""
-        with self._home.store.path_of(digest).open("rb") as file:
-            if file.read(len(_OPENING)) != _OPENING:
-                return
-        try:
-            reading = read_any(self._home.store.get(digest), location=f"artifact {digest}")
-        except EvidenceError:  # whoever reads the record refuses it by name
-            return
-        self._add(digest, reading)
-
-    def _read_register(self, name: str, path: Any, anchor_path: Any) -> None:
-        """Index the rows that are new, each by its own digest and its predecessor's."""
-        file = RegisterFile(path, anchor_path)
-        file.require_anchored()
-        sequence, previous = self.head(name)
-        rows = file.rows_after(max(sequence - 1, 0))
-        if sequence and (not rows or rows.pop(0).digest != previous):
-            raise _other_history(f"{path} entry {sequence}")
-        for row in rows:
-            location = f"{path} entry {row.sequence}"
-            if sha256_hex(row.payload) != row.digest:
+    def _payloads(self, register: Register, sql: str, about: tuple[Any, ...]) -> list[bytes]:
+        """Read entries of a register; each must still be the one that was indexed."""
+        known = {int(n): str(digest) for n, digest in self._db.execute(sql, about)}
+        file = registers_of(self._home)[register]  # type: ignore[index] # one of its three
+        found = {row.sequence: row.payload for row in file.rows_at(known)}
+        for sequence, digest in known.items():
+            actual = sha256_hex(found[sequence]) if sequence in found else "nothing"
+            if actual != digest:
                 raise EvidenceContradictionError(
-                    location=location, found=sha256_hex(row.payload), expected=row.digest
+                    location=f"{file.path} entry {sequence}", found=actual, expected=digest
                 )
-            reading = read_any(row.payload, location=location)
-            if reading.record.get("previous_digest") != previous:
-                raise EvidenceContradictionError(
-                    location=location,
-                    found=f"predecessor {reading.record.get('previous_digest')}",
-                    expected=previous,
-                )
-            previous = row.digest
-            inner = reading.record.get("decision") or reading.record.get("trial") or {}
-            inner = {**reading.record, **inner}
-            candidate = inner.get("candidate_id") or inner.get("inputs", {}).get("candidate_id")
-            refs = tuple(r for r in reading.references if r.place != "previous_digest")
-            self._add(row.digest, reading._replace(references=refs, about=candidate))
-            self._db.execute(
-                "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)",
-                (name, row.sequence, row.digest, candidate, reading.kind, row.payload),
-            )
-
-    def _read_latches(self) -> None:
-        """Index the kill switch's latches: few files, each read again every time."""
-        if not self._home.kill_folder.is_dir():
-            return
-        for path in sorted(self._home.kill_folder.iterdir()):
-            payload = path.read_bytes() if path.is_file() else b""
-            if payload.startswith(_OPENING):
-                self._add(sha256_hex(payload), read_any(payload, location=str(path)))
-
-    def _read_ledger(self, ledger: Ledger) -> None:
-        if not self._home.ledger_path.is_file():
-            return
-        done = int(self._progress("ledger") or 0)
-        prefix = ledger.checked()
-        if prefix.size < done:
-            raise _other_history(f"{ledger.location} entry {done}")
-        for entry in prefix.entries[done:]:
-            self._add_statement(entry)
-        self._note("ledger", str(prefix.size))
-
-    def _add_statement(self, entry: LedgerEntry) -> None:
-        predicate = entry.statement.predicate
-        signers = ",".join(sorted(sign.keyid for sign in entry.envelope.signatures))
-        for name, digest in entry.subjects.items():
-            self._db.execute(
-                "INSERT INTO statements VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    entry.sequence,
-                    entry.recorded_at.isoformat(),
-                    entry.kind,
-                    digest,
-                    name,
-                    signers,
-                    predicate.record.get("actor"),
-                ),
-            )
-        if predicate.kind == "record-made":
-            made = Reading(predicate.kind, predicate.record.get("partition"), (), predicate.record)
-            self._add(entry.statement.record_digest, made)
-            # what was made rests on what was read, also where the record does not say so
-            record = entry.subjects.get("record")
-            if record is not None:
-                self._link(record, references(predicate.record.get("inputs", {}), "made from"))
-                self._link(record, references(predicate.record.get("policies", {}), "made under"))
-            return
-        digest = entry.statement.record_digest
-        found = tuple(references(predicate.record))
-        self._add(digest, Reading(predicate.kind, None, found, predicate.record))
-        self._link(digest, references(entry.subjects, "about"))
-
-    def _read_events(self, instance: dg.DagsterInstance, assets: Sequence[str]) -> None:
-        for asset in assets:
-            cursor = int(self._progress(f"events/{asset}") or 0)
-            for found in made_after(instance, dg.AssetKey(asset), cursor):
-                self._add_event(asset, found)
-                cursor = max(cursor, found.storage_id)
-            self._note(f"events/{asset}", str(cursor))
-
-    def _add_event(self, asset: str, found: MadeEvent) -> None:
-        if not is_digest(found.digest):
-            return
-        self._db.execute(
-            "INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                found.storage_id,
-                asset,
-                found.partition,
-                found.digest,
-                found.at,
-                found.run_id,
-                found.code_version,
-                canonical_json(found.inputs).decode(),
-            ),
-        )
-        self._link(found.digest, references(found.inputs, "made from"))
-
-    def _add(self, digest: str, reading: Reading) -> None:
-        node = self._node(digest)
-        self._db.execute(
-            "UPDATE nodes SET kind = ?, about = ? WHERE id = ?", (reading.kind, reading.about, node)
-        )
-        self._link(digest, reading.references)
-
-    def _link(self, digest: str, found: Iterable[tuple[str, str]]) -> None:
-        by = self._node(digest)
-        self._db.executemany(
-            "INSERT OR IGNORE INTO edges VALUES (?, ?, ?)",
-            [(by, place, self._node(named)) for place, named in found if named != digest],
-        )
-
-    def _node(self, digest: str) -> int:
-        row = self._db.execute("SELECT id FROM nodes WHERE digest = ?", (digest,)).fetchone()
-        if row is None:
-            row = self._db.execute(
-                "INSERT INTO nodes (digest) VALUES (?) RETURNING id", (digest,)
-            ).fetchone()
-        return int(row[0])
-
-    def _progress(self, name: str) -> str | None:
-        row = self._db.execute("SELECT value FROM progress WHERE name = ?", (name,)).fetchone()
-        return str(row[0]) if row else None
-
-    def _note(self, name: str, value: str) -> None:
-        self._db.execute("INSERT OR REPLACE INTO progress VALUES (?, ?)", (name, value))
-
-
-def _other_history(location: str) -> EvidenceContradictionError:
-    return EvidenceContradictionError(
-        location=location,
-        found="another history than the one that was indexed (restored, or rewritten)",
-        expected="what was indexed, or a new index: torghut audit impact DIGEST --rebuild",
-    )
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables; an index of another form is made anew."""
-    (form,) = connection.execute("PRAGMA user_version").fetchone()
-    if form == _FORM:
-        return
-    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    for (name,) in tables:
-        connection.execute(f"DROP TABLE {name}")
-    for statement in _SCHEMA.split(";"):
-        connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {_FORM}")
+        return list(found.values())

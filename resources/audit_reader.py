@@ -2,8 +2,10 @@
 
 import datetime as dt
 import json
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import cached_property
+from typing import Any, Final, NamedTuple
 
 from torghut_assets.domain.audit.history import (
     Bytes,
@@ -22,7 +24,8 @@ from torghut_assets.domain.errors import BadInputError, EvidenceError, EvidenceM
 from torghut_assets.domain.evidence.approval_records import Approval
 from torghut_assets.domain.evidence.approvals import approvals_in
 from torghut_assets.domain.evidence.entries import LedgerEntry
-from torghut_assets.domain.evidence.ledger_check import LedgerPrefix
+from torghut_assets.domain.evidence.keys import KeyRing
+from torghut_assets.domain.evidence.removals import Retention, read_retention
 from torghut_assets.domain.identifiers import parse_candidate_id, parse_date, parse_snapshot_id
 from torghut_assets.domain.records import Record
 from torghut_assets.domain.stages.receipts import StageReceipt
@@ -33,6 +36,14 @@ from torghut_assets.resources.ledger import Ledger
 _TICKET: Final = b'{"kind":"trial-ticket"'
 
 
+class LedgerThen(NamedTuple):
+    """The ledger at one size: its keys, and the entries that approve or use approvals up."""
+
+    size: int
+    ring: KeyRing
+    entries: tuple[LedgerEntry, ...]
+
+
 class AuditReader:
     """Answers what is known about candidates of one home.
 
@@ -41,26 +52,23 @@ class AuditReader:
     home : Home
     index : AuditIndex
         Up to date.
-    ledger : Ledger
     record_types : mapping of str to type
         What every asset holds.
-    stage_of_asset : mapping of str to str
-        Which stage makes an asset, in the order of the pipeline.
+    stage_of_asset : callable
+        Returns which stage makes an asset, in the order of the pipeline; asked when needed.
     """
 
     def __init__(
         self,
         home: Home,
         index: AuditIndex,
-        ledger: Ledger,
         record_types: Mapping[str, type[Record]],
-        stage_of_asset: Mapping[str, str],
+        stage_of_asset: Callable[[], Mapping[str, str]],
     ) -> None:
         self._home = home
         self._index = index
-        self._ledger = ledger
         self._record_types = record_types
-        self._stage_of_asset = stage_of_asset
+        self._read_stages = stage_of_asset
 
     def moment_of(self, sequence: int) -> dt.datetime:
         """Return when an entry of the ledger was recorded.
@@ -70,12 +78,12 @@ class AuditReader:
         BadInputError
             If the ledger has no such entry.
         """
-        prefix = self._ledger.checked()
-        if not 1 <= sequence <= prefix.size:
+        ledger = self._index.ledger
+        if not 1 <= sequence <= ledger.size:
             raise BadInputError(
-                location="--as-of", found=str(sequence), expected=f"an entry of 1 to {prefix.size}"
+                location="--as-of", found=str(sequence), expected=f"an entry of 1 to {ledger.size}"
             )
-        return prefix.entries[sequence - 1].recorded_at
+        return ledger.recorded_at(sequence)
 
     def decision(self, name: str) -> Record:
         """Return a record by what a person calls it, verified.
@@ -123,6 +131,9 @@ class AuditReader:
         raise EvidenceError(f"{digest}: found {kind or 'no record'}, expected a record of an asset")
 
     def _load(self, model: type[Record], digest: str) -> Record:
+        gone = None if digest in self._home.store else self._retention().removal_text(digest)
+        if gone is not None:
+            raise EvidenceError(f"{digest}: {gone}. What it said is in no file here any more.")
         return model.from_canonical_bytes(self._home.store.get(digest), location=digest)
 
     def history(self, scope: Scope) -> History:
@@ -133,8 +144,8 @@ class AuditReader:
         EvidenceError
             If nothing was known about the candidate, or a register or the ledger is not whole.
         """
-        prefix = self._prefix(scope)
-        made = self._made(scope, prefix)
+        ledger = self._ledger_then(scope)
+        made = self._made(scope, ledger)
         receipts = self._receipts(scope)
         if not made and not receipts:
             raise EvidenceError(
@@ -146,10 +157,10 @@ class AuditReader:
             scope=scope,
             made=made,
             receipts=receipts,
-            approvals=tuple(self._approvals(scope.candidate, prefix)),
+            approvals=tuple(self._approvals(scope.candidate, ledger)),
             tickets=self._tickets(scope),
-            ledger_size=prefix.size,
-            ledger_root=prefix.root().hex() if prefix.size else None,
+            ledger_size=ledger.size,
+            ledger_root=self._index.ledger.root(ledger.size).hex() if ledger.size else None,
             stage_of_asset=self._stage_of_asset,
             title=spec.title if spec else None,
             author=spec.author if spec else None,
@@ -163,19 +174,22 @@ class AuditReader:
 
     def approvals(self, candidate: str) -> list[SeenApproval]:
         """Return the signed approvals about a candidate, and whether they count."""
-        return self._approvals(candidate, self._ledger.checked())
+        return self._approvals(candidate, self._ledger_then(Scope(candidate)))
 
-    def _prefix(self, scope: Scope) -> LedgerPrefix:
-        """Return the ledger as it was then."""
-        whole = self._ledger.checked()
-        known = sum(scope.admits(entry.recorded_at) for entry in whole.entries)
-        size = scope.as_of_sequence if scope.as_of_sequence is not None else known
-        if size == whole.size:
-            return whole
-        then = LedgerPrefix(self._ledger.location)
-        for entry in whole.entries[:size]:
-            then.read(entry.row)
-        return then
+    @cached_property
+    def _stage_of_asset(self) -> Mapping[str, str]:
+        return self._read_stages()
+
+    def _ledger_then(self, scope: Scope) -> LedgerThen:
+        """Return the ledger as it was then: its size, keys and the entries about approvals."""
+        whole = self._index.ledger
+        size = whole.size
+        if scope.as_of_sequence is not None:
+            size = scope.as_of_sequence
+        elif scope.as_of is not None:
+            size = self._index.entries.last_by(scope.as_of)
+        telling = [number for number in self._index.telling() if number <= size]
+        return LedgerThen(size, whole.ring_at(size), tuple(whole.chosen(telling)))
 
     def _receipts(self, scope: Scope) -> tuple[StageReceipt, ...]:
         read = [
@@ -195,7 +209,7 @@ class AuditReader:
         first = {s.subject: s.sequence for s in reversed(self._index.statements(digests))}
         return {digest for digest, n in first.items() if n > scope.as_of_sequence}
 
-    def _made(self, scope: Scope, prefix: LedgerPrefix) -> tuple[MadeRecord, ...]:
+    def _made(self, scope: Scope, ledger: LedgerThen) -> tuple[MadeRecord, ...]:
         own = self._index.made([scope.candidate], prefix=f"{scope.candidate}|")
         later = self._stated_later([row.digest for row in own], scope)
         rows = [row for row in own if self._asked(row, scope) and row.digest not in later]
@@ -206,9 +220,9 @@ class AuditReader:
             if row.asset not in {r.asset for r in rows} and self._asked(row, scope)
         ]
         settings = [row for row in rest if row.digest in inputs]
-        statements = self._statements([row.digest for row in (*rows, *settings)], prefix)
+        statements = self._statements([row.digest for row in (*rows, *settings)], ledger)
         return newest_of_each(
-            self._record(row, statements.get(row.digest), prefix)
+            self._record(row, statements.get(row.digest), ledger)
             for row in sorted([*settings, *rows])
         )
 
@@ -220,20 +234,22 @@ class AuditReader:
             and (scope.stage is None or stage in (None, scope.stage))
         )
 
-    def _statements(self, digests: list[str], prefix: LedgerPrefix) -> dict[str, StatementRow]:
+    def _statements(self, digests: list[str], ledger: LedgerThen) -> dict[str, StatementRow]:
         """Return the last statement, then, that each of some records was made."""
         found = self._index.statements(digests)
-        return {s.subject: s for s in found if s.name == "record" and s.sequence <= prefix.size}
+        return {s.subject: s for s in found if s.name == "record" and s.sequence <= ledger.size}
 
     def _record(
-        self, row: MadeRow, statement: StatementRow | None, prefix: LedgerPrefix
+        self, row: MadeRow, statement: StatementRow | None, ledger: LedgerThen
     ) -> MadeRecord:
         owners = {
             key.key_id: key.owner if key.owner == key.role else f"{key.role} {key.owner}"
-            for key in prefix.ring.keys
+            for key in ledger.ring.keys
         }
         signers = statement.signers.split(",") if statement else []
         bytes_are, record = self._read(row)
+        gone = self._retention().removed.get(row.digest) if bytes_are == "missing" else None
+        bytes_are = "removed" if gone else bytes_are
         verdict = getattr(record, "verdict", None)
         return MadeRecord(
             asset=row.asset,
@@ -249,7 +265,14 @@ class AuditReader:
             statement=statement.sequence if statement else None,
             signers=tuple(owners.get(signer, signer[:12]) for signer in signers),
             actor=statement.actor if statement else None,
+            tombstone=gone.sequence if gone else None,
         )
+
+    def _retention(self) -> Retention:
+        """Return what was removed under retention, proven from the ledger as it is now."""
+        with closing(Ledger(self._home)) as ledger:
+            prefix = ledger.checked()
+        return read_retention(prefix.entries, prefix.ring)
 
     def _read(self, row: MadeRow) -> tuple[Bytes, Record | None]:
         try:
@@ -268,19 +291,20 @@ class AuditReader:
                 return CandidateSpec.from_canonical_bytes(payload, location=record.asset)
         return None
 
-    def _approvals(self, candidate: str, prefix: LedgerPrefix) -> list[SeenApproval]:
+    def _approvals(self, candidate: str, ledger: LedgerThen) -> list[SeenApproval]:
         seen = []
-        for number, entry in enumerate(prefix.of_kind("approval")):
+        approvals = (entry for entry in ledger.entries if entry.kind == "approval")
+        for number, entry in enumerate(approvals):
             approval = entry.statement.record(Approval, location=f"ledger entry {entry.sequence}")
             decision = approval.decision
             if candidate in (decision.candidate_id, *decision.members):
-                seen.append(self._approval(number, entry, approval, prefix))
+                seen.append(self._approval(number, entry, approval, ledger))
         return seen
 
     def _approval(
-        self, number: int, entry: LedgerEntry, approval: Approval, prefix: LedgerPrefix
+        self, number: int, entry: LedgerEntry, approval: Approval, ledger: LedgerThen
     ) -> SeenApproval:
-        judged = list(approvals_in(prefix.entries, approval.decision, prefix.ring))[number]
+        judged = list(approvals_in(ledger.entries, approval.decision, ledger.ring))[number]
         return SeenApproval(
             sequence=entry.sequence,
             recorded_at=entry.recorded_at,
@@ -300,15 +324,11 @@ class AuditReader:
             for payload in payloads
             if payload.startswith(_TICKET)
         ]
-        wanted = {t.sequence for t in tickets}
-        ended = {
-            outcome.ticket_sequence: outcome
-            for payload in self._index.rows_of_kind("trials", "trial-outcome")
-            if (
-                outcome := TrialOutcome.from_canonical_bytes(payload, location="trial register")
-            ).ticket_sequence
-            in wanted
-        }
+        outcomes = (
+            TrialOutcome.from_canonical_bytes(payload, location="trial register")
+            for payload in self._index.answers("trials", [t.sequence for t in tickets])
+        )
+        ended = {outcome.ticket_sequence: outcome for outcome in outcomes}
         later = self._stated_later([ticket.digest for ticket in tickets], scope)
         return tuple(
             SeenTicket(ticket, self._ended(ended.get(ticket.sequence), scope))

@@ -11,13 +11,13 @@ from torghut_assets.domain.candidates.strategy import BarPanel
 from torghut_assets.domain.errors import EvidenceContradictionError
 from torghut_assets.domain.snapshots.records import SnapshotManifest
 from torghut_assets.domain.snapshots.schema import NUMBERS
-from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.artifact_store import ReadableStore
 
 _Times = npt.NDArray[np.datetime64]
 _COLUMNS: Final = ["symbol", "time", *NUMBERS]
 
 
-def read_panel(manifest: SnapshotManifest, store: ArtifactStore) -> BarPanel:
+def read_panel(manifest: SnapshotManifest, store: ReadableStore) -> BarPanel:
     """Bars of a snapshot on the union of their times; a missing bar is NaN.
 
     Every file is verified against its digest first.

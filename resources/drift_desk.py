@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import dagster as dg
 
-from torghut_assets.domain.backtest.records import BacktestMetrics, RiskLimits, TargetWeights
+from torghut_assets.domain.backtest.records import BacktestMetrics, RiskLimits
 from torghut_assets.domain.errors import (
     BadInputError,
-    EvidenceContradictionError,
     EvidenceError,
     StatisticsInputError,
 )
 from torghut_assets.domain.orders.records import OrderIntents, PaperDeployment, PaperFills
 from torghut_assets.domain.snapshots.calendar import load_sessions
-from torghut_assets.domain.snapshots.records import SnapshotManifest
 from torghut_assets.domain.tca.records import PaperTca
-from torghut_assets.resources.artifact_store import ArtifactStore
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.lineage import read_record
 from torghut_assets.resources.session_history import SessionHistory
@@ -150,6 +147,8 @@ class DriftDesk:
     ) -> "DriftReference | None":
         """Return the reference, made once per deployment and policy; note what it rests on."""
         from torghut_assets.domain.drift.records import EvidenceRef
+        from torghut_assets.domain.drift.reference import require_same_backtest
+        from torghut_assets.resources.drift_reference import read_reference
 
         key = (deployment.digest, policy.digest)
         problem: str | None = None
@@ -162,7 +161,7 @@ class DriftDesk:
                     location="backtest_metrics",
                     subject=f"{deployment.candidate_id}|{deployment.snapshot_id}",
                 )
-                _require_same(metrics, deployment)
+                require_same_backtest(metrics, deployment)
                 self._references[key] = read_reference(
                     self._home.store, metrics, policy, deployment.symbols
                 )
@@ -177,64 +176,6 @@ class DriftDesk:
             ),
         ]
         return self._references.get(key)
-
-
-def read_reference(
-    store: ArtifactStore,
-    metrics: BacktestMetrics,
-    policy: "DriftPolicy",
-    symbols: tuple[str, ...] | None = None,
-) -> "DriftReference":
-    """Read what a backtest saw: path, bars and weights of its out-of-sample sessions.
-
-    Columns are in the order of `symbols`, else of the stored weights.
-
-    Raises
-    ------
-    EvidenceError
-        If anything of it is missing or altered.
-    StatisticsInputError
-        If it is too short to compare anything with.
-    """
-    import numpy as np
-
-    from torghut_assets.domain.drift.reference import DriftReference, ReferencePath
-    from torghut_assets.resources.bar_reader import read_panel
-    from torghut_assets.resources.frame_io import read_frame
-
-    weights = read_record(
-        store,
-        TargetWeights,
-        metrics.target_weights_digest,
-        location="target_weights",
-        subject=metrics.subject,
-    )
-    manifest = read_record(
-        store,
-        SnapshotManifest,
-        metrics.inputs.manifest_digest,
-        location="dataset_snapshot",
-        subject=metrics.inputs.snapshot_id,
-    )
-    path = read_frame(store, metrics.path_frame_digest)
-    frame = read_frame(store, weights.frame_digest)
-    panel = read_panel(manifest, store)
-    times = path.column("time").to_numpy().astype("datetime64[us]")
-    rows = np.searchsorted(panel.times.astype("datetime64[us]"), times)
-    own = np.searchsorted(frame.column("time").to_numpy().astype("datetime64[us]"), times)
-    names = symbols or weights.symbols
-    columns = [panel.symbols.index(symbol) for symbol in names]
-    bars = np.stack([panel.open, panel.high, panel.low, panel.close], axis=2)
-    return DriftReference(
-        ReferencePath(
-            sessions=times.astype("datetime64[D]"),
-            net_return=path.column("net_return").to_numpy(),
-            gross_exposure=path.column("gross_exposure").to_numpy(),
-        ),
-        bars[rows][:, columns],
-        np.column_stack([frame.column(s).to_numpy()[own] for s in names]),
-        policy.reference,
-    )
 
 
 def expected_sessions(first: str, last: str) -> tuple[str, ...]:
@@ -260,23 +201,6 @@ def _age(decided_on: str, session: str) -> int:
         CALENDAR, dt.date(first.year, 1, 1), dt.date(max(one, other).year, 12, 31)
     )
     return calendar.between(one, other) if one <= other else -1
-
-
-def _require_same(metrics: BacktestMetrics, deployment: PaperDeployment) -> None:
-    """Refuse a backtest that is not the one that was deployed."""
-    if metrics.target_weights_digest != deployment.target_weights_digest:
-        raise EvidenceContradictionError(
-            location=f"backtest of {deployment.candidate_id}",
-            found=f"the weights {metrics.target_weights_digest}",
-            expected=deployment.target_weights_digest,
-        )
-    traded = {symbol.symbol for symbol in metrics.by_symbol}
-    if traded != set(deployment.symbols):
-        raise EvidenceContradictionError(
-            location=f"backtest of {deployment.candidate_id}",
-            found=f"the symbols {', '.join(sorted(traded))}",
-            expected=", ".join(deployment.symbols),
-        )
 
 
 def _session_inputs(refs: "SessionRef") -> "list[EvidenceRef]":

@@ -25,6 +25,7 @@ from torghut_assets.domain.candidates.strategy import (
     StrategyParameters,
 )
 from torghut_assets.domain.digests import canonical_json, sha256_hex
+from torghut_assets.resources import work_progress
 from torghut_assets.resources.bar_vault import BarVault
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.strategy_plugins import load_strategy
@@ -73,12 +74,12 @@ class OpenEvaluation:
         Parameters
         ----------
         on_point : callable, optional
-            Told `(points done, points in all)`.
+            Told `(points done, points in all)`; whoever listens to the work, if it is left out.
         compared_points : int
             If the plugin offers a program for its grid: so many points, spread evenly, must have
             the same returns by `target_weights`, besides the declared and the picked ones.
         """
-        return self._run(self.bars, on_point, compared_points)
+        return self._run(self.bars, on_point or work_progress.report, compared_points)
 
     def look_at_holdout(self, chosen: Mapping[str, ParameterValue], since_bar: int) -> HoldoutLook:
         """Open the family's final holdout and trade the parameters last chosen through it.
@@ -149,7 +150,7 @@ class OpenEvaluation:
             Point,
             run_walk_forward,
         )
-        from torghut_assets.domain.candidates.examinee import guarded
+        from torghut_assets.domain.candidates.examinee import Examinee, guarded
         from torghut_assets.domain.candidates.grid import parameter_grid
         from torghut_assets.domain.candidates.grid_program import offered_program
 
@@ -164,7 +165,7 @@ class OpenEvaluation:
             settings=evidence.settings,
             cost_model=evidence.cost_model,
             limits=evidence.risk_limits,
-            warm_up_bars=max(strategy.warm_up_bars(model) for model in grid.models),
+            warm_up_bars=max(Examinee(strategy, model).warm_up_bars for model in grid.models),
         )
         market = market_arrays(bars, evidence.cost_model.volatility_window_bars)
         program = guarded(

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from torghut_assets.domain.errors import EvidenceError
-from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.artifact_store import ArtifactStore, ReadableStore
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +22,7 @@ def write_frame(store: ArtifactStore, table: "pa.Table") -> str:
         return store.adopt(temporary)
 
 
-def read_frame(store: ArtifactStore, digest: str) -> "pa.Table":
+def read_frame(store: ReadableStore, digest: str) -> "pa.Table":
     """Return a stored table, its bytes verified.
 
     Raises

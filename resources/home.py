@@ -11,7 +11,9 @@ from typing import Self
 
 import torghut_assets
 from torghut_assets.domain.errors import BadInputError
+from torghut_assets.resources.artifact_place import STORE_URL, artifact_store
 from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.home_format import mark_new, require_format
 from torghut_assets.resources.new_files import write_new
 
 _SHIPPED_CONFIG = Path(torghut_assets.__file__).parent / "config"
@@ -44,10 +46,12 @@ class Home:
     root: Path
     dagster_home: Path
     trial_anchor_path: Path
+    store_url: str | None = None
+    """`s3://BUCKET/PREFIX` if the artifacts are not kept in the home."""
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Read `TORGHUT_HOME`, `DAGSTER_HOME` and `TORGHUT_TRIAL_ANCHOR`.
+        """Read `TORGHUT_HOME`, `DAGSTER_HOME`, `TORGHUT_TRIAL_ANCHOR`, `TORGHUT_STORE_URL`.
 
         Defaults: `.torghut` in the working directory, and `dagster` and
         `anchors/trials.json` below the home.
@@ -59,6 +63,7 @@ class Home:
             root=root,
             dagster_home=Path(dagster_home).resolve() if dagster_home else root / "dagster",
             trial_anchor_path=Path(anchor).resolve() if anchor else root / "anchors/trials.json",
+            store_url=os.environ.get(STORE_URL) or None,
         )
 
     @classmethod
@@ -70,7 +75,7 @@ class Home:
     @property
     def store(self) -> ArtifactStore:
         """The artifact store."""
-        return ArtifactStore(self.root / "store")
+        return artifact_store(self.root, self.store_url)
 
     @property
     def candidates_folder(self) -> Path:
@@ -113,6 +118,11 @@ class Home:
         return self.root / "index" / "audit.sqlite"
 
     @property
+    def lineage_outbox_path(self) -> Path:
+        """Which OpenLineage events were delivered; without it all are sent again."""
+        return self.root / "lineage" / "openlineage.sqlite"
+
+    @property
     def keys_folder(self) -> Path:
         """Private keys, readable by their owner only."""
         return self.root / "keys"
@@ -147,6 +157,16 @@ class Home:
         """The replay broker's own state: nobody but the broker reads it."""
         return self.root / "brokers" / "replay.sqlite"
 
+    @property
+    def warehouse_folder(self) -> Path:
+        """The warehouse and the export that it was built from; derived, may be deleted."""
+        return self.root / "warehouse"
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The DuckDB file of the warehouse."""
+        return self.warehouse_folder / "warehouse.duckdb"
+
     def candidate_path(self, candidate_id: str) -> Path:
         """Where the candidate's submitted file is kept."""
         return self.candidates_folder / f"{candidate_id}.yaml"
@@ -160,16 +180,31 @@ class Home:
         own = self.root / "config" / f"{name}.yaml"
         return own if own.is_file() else _SHIPPED_CONFIG / f"{name}.yaml"
 
+    def require_format(self) -> None:
+        """Refuse to work on a home of another format than this code makes.
+
+        Raises
+        ------
+        HomeFormatError
+            Saying whether to migrate it or to install newer code.
+        """
+        require_format(self.root)
+
     def prepare(self) -> None:
         """Make the folders, and a Dagster instance file unless there is one.
 
         Raises
         ------
+        HomeFormatError
+            If the home has another format.
         HomeUnusableError
             If a folder cannot be made or written to.
         """
+        self.require_format()
         for folder in (self.root, self.candidates_folder, self.universes_folder, self.dagster_home):
             try:
+                if folder != self.root:
+                    mark_new(self.root)  # before the folders that say that somebody worked here
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise HomeUnusableError(folder, str(error.strerror)) from error

@@ -26,8 +26,9 @@ from dagster._core.storage.sql import create_engine
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection, Engine
 
+from torghut_assets.resources.audit_events import OWN_STORAGE
+
 _BUSY_SECONDS: Final = 30
-_OWN_STORAGE: Final = frozenset({"storage", "run_storage", "event_log_storage"})
 
 
 def _engine(url: str) -> Engine:
@@ -112,8 +113,7 @@ def instance_ref(dagster_home: Path) -> InstanceRef:
     dagster_home : Path
         Folder with a `dagster.yaml`.
     """
-    settings = yaml.safe_load((dagster_home / "dagster.yaml").read_text("utf-8")) or {}
-    if _OWN_STORAGE & set(settings):
+    if has_own_storage(dagster_home):
         return InstanceRef.from_dir(str(dagster_home))
     history = dagster_home / "history"
     return InstanceRef.from_dir(
@@ -123,6 +123,12 @@ def instance_ref(dagster_home: Path) -> InstanceRef:
             "event_log_storage": _storage(KeptEventLog, history / "runs"),
         },
     )
+
+
+def has_own_storage(dagster_home: Path) -> bool:
+    """Whether the instance's settings name a storage, for example a team's PostgreSQL."""
+    settings = yaml.safe_load((dagster_home / "dagster.yaml").read_text("utf-8")) or {}
+    return bool(OWN_STORAGE & set(settings))
 
 
 def _storage(kept: type, base_dir: Path) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from torghut_assets.domain.orders.kill import (
     lifts,
 )
 from torghut_assets.resources.clock import utc_now
+from torghut_assets.resources.event_log import log_event
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.ledger_place import has_ledger
 from torghut_assets.resources.new_files import write_new
@@ -148,6 +149,13 @@ class KillSwitch:
                 write_new(self._path(sequence), latch.canonical_bytes())
             except FileExistsError:
                 continue  # another process was faster: take the next number
+            log_event(
+                "kill_engaged",
+                candidate=candidate_id,
+                cause=cause,
+                sequence=sequence,
+                digest=latch.digest,
+            )
             return latch
         raise OSError(f"{self._folder}: no free number for a latch after {_ATTEMPTS} attempts")
 

@@ -11,7 +11,7 @@ The content of an older entry, its signatures and roles are checked when somebod
 
 import datetime as dt
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -27,9 +27,11 @@ from torghut_assets.domain.evidence.entries import (
 from torghut_assets.domain.evidence.faults import EvidenceRefusedError, Fault
 from torghut_assets.domain.evidence.keys import MACHINE_ROLES, KeyRegistration, KeyRing
 from torghut_assets.domain.evidence.ledger_check import LedgerPrefix, check_ledger
+from torghut_assets.domain.evidence.removals import read_retention
 from torghut_assets.domain.evidence.statement import Role, read_statement, statement_about
 from torghut_assets.domain.records import Digest, Record
 from torghut_assets.resources.clock import utc_now
+from torghut_assets.resources.event_log import log_event
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.key_ring import KeyFolder, SigningKey
 from torghut_assets.resources.ledger_file import LedgerSession, LedgerStorage
@@ -124,7 +126,14 @@ class Ledger:
                 payload = statement_about(kind, subjects, predicate).canonical_bytes()
                 envelope = sealed(IN_TOTO, payload, self._machine_key(role, prefix.ring).sign)
                 entries.append(self._add(envelope, self._next_time(prefix), prefix, session))
-            return tuple(entries)
+        for entry in entries:
+            log_event(
+                "statement_appended",
+                kind=entry.statement.kind,
+                sequence=entry.sequence,
+                digest=entry.statement_digest,
+            )
+        return tuple(entries)
 
     def append_sealed(self, seal: Seal, *, uses: Role = "runner") -> LedgerEntry:
         """Append what `seal` makes of the ledger so far, as the only writer.
@@ -178,8 +187,26 @@ class Ledger:
             with self._storage.reading() as session:
                 return self._checked(session, anchor)
 
+    def continued(self, prefix: LedgerPrefix) -> LedgerPrefix:
+        """Take in what came after a prefix that was checked before; compare with the anchor.
+
+        Raises
+        ------
+        EvidenceRefusedError
+            With the first fault, among them that the ledger is not the continuation.
+        """
+        with self._turn:
+            anchor = self._storage.anchor()  # before the rows: they may only get more
+            with self._storage.reading() as session:
+                return self._gone_on(prefix, session, anchor)
+
+    def rows(self, sequences: Iterable[int]) -> list[LedgerRow]:
+        """Return some rows as they are stored, in order; nothing of them is checked."""
+        with self._turn, self._storage.reading() as session:
+            return [row for n in sequences for row in session.rows_after(n - 1, through=n)]
+
     def verify(self, anchor: bytes | None = None) -> LedgerPrefix:
-        """Check everything anew: rows, all tree heads, guards, the anchor.
+        """Check everything anew: rows, all tree heads, guards, the anchor, tombstones and holds.
 
         Parameters
         ----------
@@ -203,6 +230,7 @@ class Ledger:
                 location=self.location,
                 detail="tables or triggers are not as this project makes them: somebody edited",
             )
+        read_retention(prefix.entries, prefix.ring)
         return prefix
 
     def head(self) -> tuple[TreeHead, bytes] | None:
@@ -247,6 +275,12 @@ class Ledger:
         """Go on from what is known to what the session sees, and compare with the anchor."""
         prefix = self._known or self._held(session, anchor)
         self._known = None
+        self._known = self._gone_on(prefix, session, anchor)
+        return self._known
+
+    def _gone_on(
+        self, prefix: LedgerPrefix, session: LedgerSession, anchor: bytes | None
+    ) -> LedgerPrefix:
         self._require_same_rows(prefix, session)
         for row in session.rows_after(prefix.size):
             prefix.read(row)
@@ -266,7 +300,6 @@ class Ledger:
                     location=f"{self.location} head {prefix.size}",
                     detail=f"it is of size {head.tree_size}",
                 )
-        self._known = prefix
         return prefix
 
     def _held(self, session: LedgerSession, anchor: bytes | None) -> LedgerPrefix:

@@ -14,7 +14,7 @@ import dagster as dg
 from torghut_assets.domain.digests import is_digest
 from torghut_assets.domain.errors import EvidenceContradictionError
 from torghut_assets.domain.records import Record
-from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.artifact_store import ArtifactStore, ReadableStore
 
 RecordT = TypeVar("RecordT", bound=Record)
 
@@ -70,7 +70,7 @@ def input_digests(metadata: Mapping[str, object]) -> dict[str, str]:
 
 
 def read_record(
-    store: ArtifactStore, model: type[RecordT], digest: str, *, location: str, subject: str | None
+    store: ReadableStore, model: type[RecordT], digest: str, *, location: str, subject: str | None
 ) -> RecordT:
     """Load a record by digest, verified: bytes, form, and that it is about `subject`.
 

@@ -44,6 +44,7 @@ class Coverage(NamedTuple):
     """Orders, how many of them lead back to everything, and refusals, how many of them are kept.
 
     `closing` of the orders were sent by rollbacks; nobody measures their transaction costs.
+    `removed` orders and `refusals_removed` lead to a tombstone: removed under retention.
     """
 
     orders: int
@@ -53,16 +54,20 @@ class Coverage(NamedTuple):
     refused: int
     kept: int
     lost: tuple[str, ...]
+    removed: tuple[BrokenChain, ...] = ()
+    refusals_removed: tuple[str, ...] = ()
 
     @property
     def share_fraction(self) -> float:
-        """Share of orders whose chain resolves; 1 if nothing was ordered."""
-        return self.resolved / self.orders if self.orders else 1.0
+        """Share of the orders whose evidence is to be there whose chain resolves; 1 of none."""
+        due = self.orders - len(self.removed)
+        return self.resolved / due if due else 1.0
 
     @property
     def is_complete(self) -> bool:
-        """Whether every chain resolves and every refusal is kept."""
-        return self.resolved == self.orders and self.kept == self.refused
+        """Whether every chain resolves or ends at a tombstone, and so for every refusal."""
+        refusals = self.kept + len(self.refusals_removed)
+        return self.resolved + len(self.removed) == self.orders and refusals == self.refused
 
 
 class HomeEvidence:
@@ -71,6 +76,7 @@ class HomeEvidence:
     def __init__(self, home: Home, seen: Seen) -> None:
         self._store = home.store
         self._stored = seen.stored
+        self._retention = seen.retention
         self._files: dict[str, Mapping[str, str]] = {}
         self._newest: dict[tuple[str, str | None], str] = {}
         self._of_candidate: dict[tuple[str, str], list[str]] = {}
@@ -118,6 +124,11 @@ class HomeEvidence:
         """Whether an artifact is there, its bytes as its name says."""
         return self._stored.get(digest) == "intact"
 
+    def removal(self, digest: str) -> str | None:
+        """Return how to say that a tombstone stands for an artifact; `None` if none does."""
+        gone = self._stored.get(digest) == "removed"
+        return self._retention.removal_text(digest) if gone else None
+
     def finished_trial(self, result_digest: str) -> bool:
         """Whether a trial ticket ended with this result."""
         return result_digest in self._results
@@ -142,31 +153,37 @@ def measure_coverage(home: Home, seen: Seen) -> Coverage:
     evidence = HomeEvidence(home, seen)
     resolver = ChainResolver(evidence)
     orders = OrderJournal(home).ledger().orders
-    broken = []
+    broken: list[BrokenChain] = []
+    removed: list[BrokenChain] = []
     for key, order in orders.items():
         last = resolver.links_of(order)[-1]
         if not last.resolves:
             asked = order.request
-            broken.append(BrokenChain(key, asked.candidate_id, asked.session, last))
-    refused, lost = _refusals(evidence, seen)
+            chain = BrokenChain(key, asked.candidate_id, asked.session, last)
+            (removed if last.is_removed else broken).append(chain)
+    refused, lost, gone = _refusals(evidence, seen)
     return Coverage(
         orders=len(orders),
-        resolved=len(orders) - len(broken),
+        resolved=len(orders) - len(broken) - len(removed),
         closing=sum(map(is_closing, orders.values())),
         broken=tuple(broken),
         refused=refused,
-        kept=refused - len(lost),
+        kept=refused - len(lost) - len(gone),
         lost=tuple(lost),
+        removed=tuple(removed),
+        refusals_removed=tuple(gone),
     )
 
 
-def _refusals(evidence: HomeEvidence, seen: Seen) -> tuple[int, list[str]]:
-    """Count decisions that were no pass, and name those whose evidence is not all there.
+def _refusals(evidence: HomeEvidence, seen: Seen) -> tuple[int, list[str], list[str]]:
+    """Count decisions that were no pass, and name those whose evidence is lost, and removed.
 
     Decisions of a gate are those that the gate's key signed; decisions about a stage are the
     receipts. A gate report is kept if it still says what its statement says.
     """
-    refused, lost = 0, []
+    refused = 0
+    lost: list[str] = []
+    gone: list[str] = []
     for entry in seen.entries:
         if entry.statement.predicate.kind != RecordMade.record_kind or entry.kind != "gate-report":
             continue
@@ -174,6 +191,9 @@ def _refusals(evidence: HomeEvidence, seen: Seen) -> tuple[int, list[str]]:
         if made.verdict == "pass":
             continue
         refused += 1
+        if (said := evidence.removal(entry.subjects[RECORD])) is not None:
+            gone.append(f"{made.asset}[{made.partition}] of ledger entry {entry.sequence}: {said}")
+            continue
         try:
             report = evidence.record(_REPORTS[made.record_kind_made], entry.subjects[RECORD])
             is_kept = report.verdict.value == made.verdict
@@ -187,9 +207,13 @@ def _refusals(evidence: HomeEvidence, seen: Seen) -> tuple[int, list[str]]:
         refused += 1
         findings = (*receipt.decision.requires, *receipt.decision.ensures)
         digests = {ref.digest for finding in findings for ref in finding.looked_at if ref.digest}
-        if not all(evidence.is_intact(digest) for digest in digests):
-            lost.append(f"stage receipt {receipt.sequence}")
-    return refused, lost
+        absent = [digest for digest in digests if not evidence.is_intact(digest)]
+        named = f"stage receipt {receipt.sequence}"
+        if any(evidence.removal(digest) is None for digest in absent):
+            lost.append(named)
+        elif absent:
+            gone.append(f"{named}: {evidence.removal(min(absent))}")
+    return refused, lost, gone
 
 
 def _trial_entries(home: Home) -> tuple[RegisterEntry, ...]:

@@ -21,6 +21,7 @@ from torghut_assets.domain.errors import EvidenceError
 from torghut_assets.domain.orders.journal import Ledger, OrderEntry, OrderNote, read_order_entry
 from torghut_assets.domain.orders.keys import OrderRequest
 from torghut_assets.resources.clock import utc_now
+from torghut_assets.resources.event_log import log_event
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.register_file import Appending, RegisterFile, RegisterKind
 
@@ -84,6 +85,14 @@ class OrderJournal:
         except BaseException:
             self._forget()  # what was folded may not be in the file
             raise
+        for note in written:
+            log_event(
+                "order_noted",
+                candidate=note.candidate_id,
+                session=note.session,
+                order_key=note.key,
+                order_event=note.event,
+            )
         return written
 
     def claim(self, requests: Sequence[OrderRequest], at: str) -> tuple[OrderNote, ...]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -47,6 +47,14 @@ from torghut_assets.domain.errors import (
 from torghut_assets.domain.evidence.entries import LedgerEntry
 from torghut_assets.domain.evidence.ledger_check import LedgerPrefix
 from torghut_assets.domain.evidence.ledger_tree import leaf_hash
+from torghut_assets.domain.evidence.removals import Removal, read_retention
+from torghut_assets.domain.evidence.retention_records import (
+    HOLD_RELEASE,
+    LEGAL_HOLD,
+    TOMBSTONE,
+    LegalHold,
+)
+from torghut_assets.resources import work_progress
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.key_ring import KeyFolder
 from torghut_assets.resources.ledger import Ledger
@@ -61,6 +69,9 @@ _RECORD: Final = b'{"kind":"'
 _TABLE: Final = b"PAR1"
 _REGISTER_SPAN: Final = "register-span"
 _ALWAYS: Final = frozenset({"key-registration", "key-revocation"})
+_RETENTION: Final = frozenset({TOMBSTONE, LEGAL_HOLD, HOLD_RELEASE})
+_OF_THE_HOUSE: Final = frozenset({"drill", "runbook"})
+"""What gate 4 asks about: of no candidate, and in the pack of every step of the ramp."""
 _SALT: Final = b"torghut audit salts v1\n"
 
 
@@ -71,6 +82,7 @@ class _Gathered:
     held: list[HeldRecord] = field(default_factory=list)
     records: dict[str, bytes] = field(default_factory=dict)
     tables: dict[str, Path] = field(default_factory=dict)
+    removed: dict[str, Removal] = field(default_factory=dict)
 
 
 class PackDesk:
@@ -206,20 +218,42 @@ class PackDesk:
                 **subject._asdict(), universe=universe, as_of=as_of
             )
             raise UpstreamMissingError(asset=needed, partition=partition, command=command)
+        if subject.session is not None:
+            wanted += self._earlier_reports(instance, subject.candidate, subject.session)
         self._follow(wanted, found)
         return found
+
+    def _earlier_reports(
+        self, instance: dg.DagsterInstance, candidate: str, session: str
+    ) -> list[str]:
+        """Return the drift reports of earlier sessions: later decisions look at their verdicts."""
+        key = dg.AssetKey("drift_report")
+        partitions = sorted(
+            partition
+            for partition in instance.get_materialized_partitions(key)
+            if partition.partition("|")[0] == candidate and partition.partition("|")[2] < session
+        )
+        events = (newest(instance, key, partition) for partition in partitions)
+        return [event.digest for event in events if event and event.digest in self._home.store]
 
     def _follow(self, wanted: list[str], found: _Gathered) -> None:
         """Take in records and tables, and whatever they name that the store holds."""
         required, seen = set(wanted), set[str]()
         store = self._home.store
+        prefix = self._ledger.checked()
+        removed = read_retention(prefix.entries, prefix.ring).removed
         while wanted:
             digest = wanted.pop()
             if digest in seen:
                 continue
             seen.add(digest)
+            if digest in removed:
+                found.removed[digest] = removed[digest]
+                plan = removed[digest].tombstone.plan_digest
+                found.records[plan] = store.get(plan)  # lists others: not followed
+            work_progress.report(len(seen), len(seen) + len(wanted))
             if digest not in store:
-                if digest in required:
+                if digest in required and digest not in removed:
                     store.get(digest)  # raises, naming it
                 continue
             path = store.verified_path(digest)
@@ -311,17 +345,61 @@ def _partition(held: Held, subject: Subject) -> str | None:
 
 
 def _concerning(
-    entries: Iterable[LedgerEntry], candidate: str, gathered: _Gathered
+    entries: Sequence[LedgerEntry], candidate: str, gathered: _Gathered
 ) -> list[LedgerEntry]:
     """Return the entries about what is in the pack, the candidate, and all about keys."""
-    digests = gathered.records.keys() | gathered.tables.keys()
+    digests = gathered.records.keys() | gathered.tables.keys() | gathered.removed.keys()
+    of_retention = _of_retention(entries, candidate, digests)
+    stages = (payload.startswith(b'{"kind":"ramp-stage"') for payload in gathered.records.values())
+    whole = _ALWAYS | _OF_THE_HOUSE if any(stages) else _ALWAYS
     return [
         entry
         for entry in entries
-        if entry.kind in _ALWAYS
-        or (entry.kind != EXPORT_KIND and not digests.isdisjoint(entry.subjects.values()))
-        or _is_about(entry, candidate)
+        if entry.kind in whole
+        or entry.sequence in of_retention
+        or (
+            entry.kind not in _RETENTION
+            and not _approves_a_plan(entry)
+            and (
+                (entry.kind != EXPORT_KIND and not digests.isdisjoint(entry.subjects.values()))
+                or _is_about(entry, candidate)
+            )
+        )
     ]
+
+
+def _of_retention(
+    entries: Sequence[LedgerEntry], candidate: str, digests: Collection[str]
+) -> set[int]:
+    """Return the tombstones of what belongs to the pack, the approvals that they cite, and holds.
+
+    Nothing about the removal of other artifacts: a pack is for those who ask about this one.
+    """
+    found, approvals, holds = set(), set[str](), set[str]()
+    for entry in entries:
+        if entry.kind == TOMBSTONE and entry.subjects["artifact"] in digests:
+            found.add(entry.sequence)
+            approvals |= {d for n, d in entry.subjects.items() if n.startswith("approval-")}
+        elif entry.kind == LEGAL_HOLD:
+            hold = entry.statement.record(LegalHold, location=f"ledger entry {entry.sequence}")
+            if candidate in hold.candidates or not set(hold.artifacts).isdisjoint(digests):
+                found.add(entry.sequence)
+                holds.add(hold.digest)
+        elif entry.kind == HOLD_RELEASE and entry.subjects["hold"] in holds:
+            found.add(entry.sequence)
+    found |= {
+        entry.sequence
+        for entry in entries
+        if _approves_a_plan(entry) and entry.statement.record_digest in approvals
+    }
+    return found
+
+
+def _approves_a_plan(entry: LedgerEntry) -> bool:
+    if entry.kind != "approval":
+        return False
+    decision = entry.statement.predicate.record.get("decision")
+    return isinstance(decision, dict) and decision.get("kind") == "retention"
 
 
 def _is_about(entry: LedgerEntry, candidate: str) -> bool:

@@ -14,6 +14,7 @@ from torghut_assets.domain.backtest.register_checks import RegisterFinding
 from torghut_assets.domain.errors import EvidenceError
 from torghut_assets.domain.stages.receipts import StageDecision, StageReceipt, read_receipt
 from torghut_assets.resources.clock import utc_now
+from torghut_assets.resources.event_log import log_event
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.known_register import KnownRegister
 from torghut_assets.resources.register_file import RegisterFile, RegisterKind
@@ -75,6 +76,17 @@ class ReceiptBook:
                 )
                 session.append(receipt)
                 appended.append(receipt)
+        for receipt in appended:
+            log_event(
+                "stage_decided",
+                candidate=receipt.decision.candidate_id,
+                session=receipt.decision.session,
+                stage=receipt.decision.stage,
+                outcome=receipt.outcome.value,
+                to_stage=receipt.decision.to_stage,
+                digest=receipt.digest,
+                sequence=receipt.sequence,
+            )
         return tuple(appended)
 
 

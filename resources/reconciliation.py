@@ -12,6 +12,7 @@ import dagster as dg
 
 from torghut_assets.domain.errors import EvidenceContradictionError, EvidenceError
 from torghut_assets.domain.evidence.entries import LedgerEntry
+from torghut_assets.domain.evidence.faults import EvidenceRefusedError
 from torghut_assets.domain.evidence.reconciliation import (
     Bytes,
     Difference,
@@ -24,9 +25,9 @@ from torghut_assets.domain.evidence.reconciliation import (
     place_of,
 )
 from torghut_assets.domain.evidence.register_spans import read_spans
+from torghut_assets.domain.evidence.removals import Retention, read_retention
 from torghut_assets.domain.evidence.statement import RecordMade
 from torghut_assets.domain.records import Record
-from torghut_assets.resources.artifact_store import digest_of_file
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.lineage import (
     INPUT_DIGESTS,
@@ -36,6 +37,7 @@ from torghut_assets.resources.lineage import (
     read_record,
 )
 from torghut_assets.resources.record_io import settings_among
+from torghut_assets.resources.retention_desk import require_plans
 from torghut_assets.resources.statement_desk import RECORD, Making, StatementDesk
 
 _PAGE: Final = 1_000
@@ -57,6 +59,7 @@ class Seen(NamedTuple):
     events: tuple[Event, ...]
     stored: Mapping[str, Bytes]
     entries: Sequence[LedgerEntry]
+    retention: Retention
 
 
 class Reconciler:
@@ -89,8 +92,12 @@ class Reconciler:
         EvidenceRefusedError
             If the ledger is not whole: nothing can be compared with it.
         """
-        entries = self.desk.ledger.verify().entries
-        return Seen(stated_in(entries), tuple(self._events()), self._stored(), entries)
+        ledger = self.desk.ledger.verify()
+        retention = read_retention(ledger.entries, ledger.ring)
+        stored: dict[str, Bytes] = dict.fromkeys(retention.removed, "removed")
+        stored |= stored_in(self._home)
+        stated = stated_in(ledger.entries)
+        return Seen(stated, tuple(self._events()), stored, ledger.entries, retention)
 
     def findings(self, seen: Seen) -> Findings:
         """Return every difference and note."""
@@ -105,7 +112,12 @@ class Reconciler:
                 differences.append(Difference("register_contradicted", register, detail))
                 continue
             differences += compare_register(register, named, there)
-        return Findings(tuple(differences), (*found.notes, *self._leftovers(seen)))
+        try:
+            require_plans(self._home.store, seen.retention)
+        except EvidenceRefusedError as error:
+            differences.append(Difference("tombstone_unproven", error.location, error.detail))
+        notes = (*found.notes, *self._leftovers(seen), *_removals(seen))
+        return Findings(tuple(differences), notes)
 
     def heal(self, seen: Seen, differences: Sequence[Difference]) -> tuple[Difference, ...]:
         """Heal what can be healed and return it."""
@@ -181,13 +193,6 @@ class Reconciler:
                 cursor = page.cursor
         return found
 
-    def _stored(self) -> dict[str, Bytes]:
-        """Digest every artifact of the store."""
-        return {
-            path.name: "intact" if digest_of_file(path) == path.name else "altered"
-            for path in sorted(self._home.store.root.glob("??/" + "?" * 64))
-        }
-
     def _leftovers(self, seen: Seen) -> list[Note]:
         """Records of assets that neither statement nor event knows: a crash came between."""
         known = {each.digest for each in seen.stated}
@@ -200,13 +205,33 @@ class Reconciler:
         for digest, state in seen.stored.items():
             if digest in known or state != "intact":
                 continue
-            with self._home.store.path_of(digest).open("rb") as file:
-                opening = file.read(max(map(len, openings)))
+            opening = self._home.store.opening(digest, max(map(len, openings)))
             for start, name in openings.items():
                 if opening.startswith(start):
                     detail = f"{digest} was stored and never stated: nothing rests on it"
                     notes.append(Note("record_without_event", name, detail))
         return notes
+
+
+def _removals(seen: Seen) -> list[Note]:
+    """Say what is gone under retention, and what should be and is not."""
+    notes = []
+    for digest, removal in seen.retention.removed.items():
+        what = removal.tombstone.removed.what
+        if seen.stored[digest] == "removed":
+            notes.append(Note("removed_under_retention", what, f"{digest} {removal.text}"))
+        else:
+            detail = f"{digest} is still there; tombstone {removal.sequence}: apply its plan again"
+            notes.append(Note("removal_unfinished", what, detail))
+    return notes
+
+
+def stored_in(home: Home) -> dict[str, Bytes]:
+    """Digest every artifact of a home's store."""
+    store = home.store
+    return {
+        digest: "intact" if store.is_intact(digest) else "altered" for digest in store.digests()
+    }
 
 
 def stated_in(entries: Sequence[LedgerEntry]) -> tuple[Stated, ...]:

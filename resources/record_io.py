@@ -24,6 +24,7 @@ from torghut_assets.domain.evidence.record_kinds import KIND_OF_RECORD, POLICY
 from torghut_assets.domain.records import Record
 from torghut_assets.resources.artifact_store import ArtifactStore
 from torghut_assets.resources.code_version import code_statement, require_same_code
+from torghut_assets.resources.event_log import log_event
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.lineage import (
     INPUT_DIGESTS,
@@ -137,6 +138,15 @@ class RecordIO(dg.IOManager):
                 STATEMENT_DIGEST: entry.statement_digest,
                 LEDGER_SEQUENCE: entry.sequence,
             }
+        )
+        log_event(
+            "record_stored",
+            run_id=context.run_id,
+            asset=context.asset_key.to_user_string(),
+            partition=partition,
+            kind=obj.record_kind,
+            digest=digest,
+            sequence=entry.sequence,
         )
         if read:
             context.add_output_metadata({INPUT_DIGESTS: dg.MetadataValue.json(read)})

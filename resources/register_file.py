@@ -14,7 +14,7 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -132,6 +132,19 @@ class RegisterFile:
             return []
         with self._connected() as connection:
             return _select_after(connection, sequence)
+
+    def rows_at(self, sequences: Iterable[int]) -> list[RegisterRow]:
+        """Rows of some sequences, as far as they are there, unchecked."""
+        if not self.path.is_file():
+            return []
+        with self._connected() as connection:
+            found = (
+                connection.execute(
+                    "SELECT sequence, digest, payload FROM entries WHERE sequence = ?", (sequence,)
+                ).fetchone()
+                for sequence in sequences
+            )
+            return [RegisterRow(int(r[0]), str(r[1]), bytes(r[2])) for r in found if r]
 
     def require_anchored(self) -> None:
         """Refuse a register that contradicts its anchor; costs two rows, not all of them."""

@@ -27,6 +27,7 @@ from torghut_assets.domain.snapshots.findings import CHECKS
 from torghut_assets.domain.snapshots.quality import BarChecker, QualityReport, SnapshotWindow
 from torghut_assets.domain.snapshots.records import BarFile, SnapshotManifest
 from torghut_assets.domain.snapshots.universes import Universe
+from torghut_assets.resources import work_progress
 from torghut_assets.resources.artifact_store import ArtifactStore
 from torghut_assets.resources.market_data.bar_parquet import (
     BarFileWriter,
@@ -150,12 +151,20 @@ def _encode(
                 checker.feed(batch)
                 if not checker.has_errors:
                     writer.write(batch)
+                _report(batch, window)
         report = checker.finish()
         if not report.usable:
             return _Stored((), report)
         size = temporary.stat().st_size
         digest = store.adopt(temporary)
     return _Stored((BarFile(digest=digest, rows=report.rows, size_bytes=size),), report)
+
+
+def _report(batch: pa.RecordBatch, window: SnapshotWindow) -> None:
+    """Say how far through its symbols a source is: bars come in their order."""
+    symbol = batch.column("symbol")[-1].as_py() if batch.num_rows else None
+    if symbol in window.symbols:
+        work_progress.report(window.symbols.index(symbol) + 1, len(window.symbols))
 
 
 def _link(

@@ -41,7 +41,8 @@ from torghut_assets.resources.register_file import (
 
 RECORD: Final = "record"
 """Name of the subject that is the record itself."""
-_STATED_CODE: Final = ("domain", "assets", "checks", "strategies")
+STATED_CODE: Final = ("domain", "assets", "checks", "strategies")
+"""Parts of the package whose digest a statement names."""
 _OPENING: Final = b'{"kind":'
 
 
@@ -101,7 +102,7 @@ class StatementDesk:
 
     @property
     def _signing(self) -> Signing:
-        return Signing(code_digest(*_STATED_CODE), current_actor())
+        return Signing(code_digest(*STATED_CODE), current_actor())
 
     def _is_ahead(self, register: Register) -> bool:
         """Whether a register may have entries that the ledger does not name; cheap."""
@@ -170,10 +171,8 @@ def files_of(store: ArtifactStore, record: Record) -> dict[str, str]:
     """
     found = {}
     for place, text in _leaves(record.model_dump(mode="json"), ""):
-        if is_digest(text) and text in store:
-            with store.path_of(text).open("rb") as file:
-                if file.read(len(_OPENING)) != _OPENING:
-                    found[place] = text
+        if is_digest(text) and text in store and store.opening(text, len(_OPENING)) != _OPENING:
+            found[place] = text
     return found
 
 

@@ -1,38 +1,41 @@
 """Strategy plugins: found by entry point, named by type and version, pinned by code digest.
 
 A plugin is an entry point of the group `torghut_assets.strategies`. Its name is the strategy
-type; a further major version of the same type takes a suffix (`mean-reversion.2`). The code
-digest covers the plugin's module, the modules of its own package that it imports (directly or
-through each other), the shared building blocks and the contract itself. Third-party libraries
-are pinned by the lock file, not here.
+type; a further major version of the same type takes a suffix (`mean-reversion.2`). What its
+code digest covers: `plugin_sources`.
+
+The modules in `SHIPPED` are part of this package and run in this process. Every other plugin is
+foreign: its code is never imported here, but runs confined in a process of its own
+(`isolation`, docs/adr/0014-foreign-strategies-run-confined.md), or not at all.
 """
 
-import ast
-import builtins
 import importlib
 import importlib.metadata
-import importlib.util
-from collections.abc import Iterator
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, Final, NamedTuple, get_args
+import os
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from torghut_assets.domain.candidates.strategy import (
-    Feature,
-    LoadedStrategy,
-    Strategy,
-    StrategyParameters,
-)
-from torghut_assets.domain.digests import canonical_json, sha256_hex
+from torghut_assets.domain.candidates.examinee import ReportedError
+from torghut_assets.domain.candidates.strategy import LoadedStrategy, Strategy
 from torghut_assets.domain.errors import BadInputError
+from torghut_assets.resources.plugin_sources import SHIPPED_PACKAGE, PluginCode, plugin_code
+
+if TYPE_CHECKING:
+    from torghut_assets.resources.isolation.remote_strategy import RemoteStrategy
 
 GROUP: Final = "torghut_assets.strategies"
-_SHIPPED: Final = "torghut_assets.strategies"
-_ALWAYS: Final = (
-    "torghut_assets.domain.candidates.lanes",
-    "torghut_assets.domain.candidates.strategy",
-    "torghut_assets.strategies.building_blocks",
+SHIPPED: Final = frozenset(
+    f"{SHIPPED_PACKAGE}.{name}"
+    for name in (
+        "calendar_pattern_v1",
+        "mean_reversion_v1",
+        "moving_average_trend_v1",
+        "time_series_momentum_v1",
+    )
 )
+"""Reviewed with this package, and covered by its own code digest."""
+
+_FOREIGN: "dict[tuple[int, StrategyEntry, str], RemoteStrategy]" = {}
+"""Plugins at work in their processes, by this process, entry and code."""
 
 
 class StrategyEntry(NamedTuple):
@@ -94,107 +97,72 @@ def load_strategy(type: str, version: str) -> LoadedStrategy:  # noqa: A002 - th
         )
     entry, plugin = matching[0]
     return LoadedStrategy(
-        strategy=plugin, code_digest=_code_digest(entry.module), module=entry.module
+        strategy=plugin, code_digest=plugin_code(entry.module).digest, module=entry.module
     )
 
 
-def _imported(entry: StrategyEntry) -> Strategy:
-    """Import one plugin; every way in which that can fail is one refusal that names it."""
-    where = f"strategy {entry.type} ({entry.module} of {entry.distribution})"
+def load_isolated(entry: StrategyEntry) -> Strategy:
+    """Return a plugin that runs confined in a process of its own, whichever it is.
+
+    Raises
+    ------
+    BadInputError
+        If it cannot be loaded, is no strategy, or this system cannot confine it.
+    """
+    from torghut_assets.resources.isolation.state import require_linux
+
+    require_linux()
+    from torghut_assets.resources.isolation.process import WorkerProcess
+    from torghut_assets.resources.isolation.remote_strategy import load
+
+    where = _words(entry)
+    code = plugin_code(entry.module)
+    kept = (os.getpid(), entry, code.digest)
+    if kept in _FOREIGN and not _FOREIGN[kept].worker.stopped:
+        return _FOREIGN[kept]
+    worker = WorkerProcess(uses=_project_modules(code))
     try:
-        found: Any = getattr(importlib.import_module(entry.module), entry.attribute)
-    except Exception as error:
-        raise BadInputError(
-            location=where,
-            found=f"{error.__class__.__name__}: {' '.join(str(error).split())[:160]}",
-            expected="a module that can be imported",
-            action="Repair or uninstall the plugin.",
-        ) from error
-    _code_digest(entry.module)  # now, so that the digest is of the code that was just imported
-    if problem := _contract_problem(found, entry.type):
-        raise BadInputError(location=where, found=problem, expected="a strategy plugin")
+        found = load(worker, entry.module, entry.attribute, entry.type, code.message())
+    except ReportedError as error:
+        worker.stop()
+        raise _cannot_be_imported(where, error.found) from error
+    if isinstance(found, str):
+        worker.stop()
+        raise BadInputError(location=where, found=found, expected="a strategy plugin")
+    _FOREIGN[kept] = found
+    return found
+
+
+def _imported(entry: StrategyEntry) -> Strategy:
+    """Load one plugin; every way in which that can fail is one refusal that names it."""
+    try:
+        plugin_code(entry.module)  # now, so that the digest is of the code that is imported
+    except BadInputError as error:
+        raise _cannot_be_imported(_words(entry), f"{error.location}, {error.found}") from error
+    if entry.module not in SHIPPED:
+        return load_isolated(entry)
+    from torghut_assets.resources.isolation.plugin_host import contract_problem
+
+    found: Any = getattr(importlib.import_module(entry.module), entry.attribute, None)
+    if problem := contract_problem(found, entry.type):
+        raise BadInputError(location=_words(entry), found=problem, expected="a strategy plugin")
     strategy: Strategy = found
     return strategy
 
 
-def _contract_problem(found: Any, strategy_type: str) -> str | None:
-    """Say what keeps an object from being a strategy of this type, or return `None`."""
-    for attribute in ("name", "version"):
-        if not isinstance(getattr(found, attribute, None), str):
-            return f"no text in {attribute}"
-    if found.name != strategy_type:
-        return f"the name {ascii(found.name)[:80]}"
-    model = getattr(found, "parameters_type", None)
-    if not (isinstance(model, builtins.type) and issubclass(model, StrategyParameters)):
-        return "no subclass of StrategyParameters in parameters_type"
-    features = getattr(found, "required_features", None)
-    if not isinstance(features, tuple) or not set(features) <= set(get_args(Feature)):
-        return f"{ascii(features)[:80]} in required_features"
-    for method in ("warm_up_bars", "target_weights"):
-        if not callable(getattr(found, method, None)):
-            return f"no method {method}"
-    return None if hasattr(found, "max_gross") else "no max_gross"
+def _project_modules(code: PluginCode) -> frozenset[str]:
+    """Compiled building blocks among what a plugin imports, with their kernels."""
+    return code.project_modules | {f"{name}_kernel" for name in code.project_modules}
 
 
-@lru_cache(maxsize=64)
-def _code_digest(module: str) -> str:
-    """Digest over the sources that decide what a plugin computes, by module name."""
-    sources = dict(_own_sources(module))
-    sources.update({name: _source(name) for name in _ALWAYS})
-    return sha256_hex(canonical_json({name: sha256_hex(code) for name, code in sources.items()}))
+def _words(entry: StrategyEntry) -> str:
+    return f"strategy {entry.type} ({entry.module} of {entry.distribution})"
 
 
-def _own_sources(module: str) -> Iterator[tuple[str, bytes]]:
-    """Yield the module and what it imports, directly or not, from its own package."""
-    own = _SHIPPED if module.startswith(f"{_SHIPPED}.") else module.split(".", 1)[0]
-    waiting, seen = [module], set()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        code = _source(name)
-        yield name, code
-        for imported in _imports(code, name):
-            if (imported == own or imported.startswith(f"{own}.")) and _is_module(imported):
-                waiting.append(imported)
-
-
-def _imports(code: bytes, module: str) -> Iterator[str]:
-    """Dotted names that a source imports; of `from a import b` both `a` and `a.b`."""
-    package = module if _is_package(module) else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*parents, base] if base else parents)
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def _is_package(module: str) -> bool:
-    spec = importlib.util.find_spec(module)
-    return spec is not None and spec.submodule_search_locations is not None
-
-
-def _is_module(name: str) -> bool:
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, AttributeError, ValueError):
-        return False
-    return spec is not None and spec.has_location
-
-
-def _source(module: str) -> bytes:
-    spec = importlib.util.find_spec(module)
-    origin = spec.origin if spec is not None and spec.has_location else None
-    if origin is None or not origin.endswith(".py"):
-        raise BadInputError(
-            location=f"module {module}",
-            found="no source file",
-            expected="Python source: evidence names the code by its digest",
-        )
-    return Path(origin).read_bytes()
+def _cannot_be_imported(where: str, found: str) -> BadInputError:
+    return BadInputError(
+        location=where,
+        found=found,
+        expected="a module that can be imported",
+        action="Repair or uninstall the plugin.",
+    )

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from torghut_assets.domain.backtest.overfit_records import OverfitDiagnostics
 from torghut_assets.domain.backtest.register_checks import RegisterFinding
@@ -15,7 +14,6 @@ from torghut_assets.resources.artifact_store import ArtifactStore
 from torghut_assets.resources.trial_register import TrialRegister
 
 RecordT = TypeVar("RecordT", bound=Record)
-_OPENING_BYTES: Final = 64
 
 
 def hand_out_count(register: TrialRegister, store: ArtifactStore, candidate_id: str) -> TrialCount:
@@ -52,11 +50,6 @@ def verify_claims(register: TrialRegister, store: ArtifactStore) -> tuple[Regist
 def _stored(store: ArtifactStore, kind: type[RecordT]) -> Iterator[RecordT]:
     """All records of a kind, in order of their digest, verified."""
     opening = b'{"kind":' + json.dumps(kind.record_kind).encode("ascii") + b","
-    for path in sorted(store.root.glob("??/" + "?" * 64)):
-        if _opening_of(path).startswith(opening):
-            yield kind.from_canonical_bytes(store.get(path.name), location=path.name)
-
-
-def _opening_of(path: Path) -> bytes:
-    with path.open("rb") as handle:
-        return handle.read(_OPENING_BYTES)
+    for digest in store.digests():
+        if store.opening(digest, len(opening)) == opening:
+            yield kind.from_canonical_bytes(store.get(digest), location=digest)

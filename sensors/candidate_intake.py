@@ -13,6 +13,9 @@ from torghut_assets.resources.home import Home
 
 @dg.sensor(
     job_name="build_candidate",
+    description=(
+        "Request one build per new candidate file; a bad file is logged and holds nothing up."
+    ),
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=30,
 )

@@ -48,6 +48,7 @@ class Cursor(NamedTuple):
 
 @dg.sensor(
     job_name="roll_back",
+    description="Request one rollback per drift or paper gate report that fails, oldest first.",
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=15,
 )

@@ -14,6 +14,9 @@ from torghut_assets.sensors.attempts import next_attempt
 
 @dg.sensor(
     job_name="roll_back",
+    description=(
+        "Request one rollback of each deployment without a passing report within its budget."
+    ),
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=60,
 )

@@ -39,6 +39,9 @@ class Step(NamedTuple):
 
 @dg.sensor(
     job_name="trade_session",
+    description=(
+        "Request the next session of every deployed candidate, when it is due and nothing runs."
+    ),
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=30,
 )

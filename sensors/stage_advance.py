@@ -12,6 +12,7 @@ from torghut_assets.resources.stage_desk import StageDesk
 
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.SUCCESS,
+    description="Decide the stages that a successful run completed, and append what is new.",
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=15,
 )

@@ -30,6 +30,7 @@ from torghut_assets.domain.evidence.statement import RecordMade
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.ledger import Ledger
 from torghut_assets.resources.pack_file import opened_pack, write_pack
+from torghut_assets.resources.pack_reference import reference_in_pack
 
 A = "a" * 64
 Contents = dict[str, bytes]
@@ -133,7 +134,8 @@ def written(path: Path, contents: Mapping[str, bytes]) -> Path:
 
 def checked(path: Path, *anchors: bytes) -> PackFindings:
     with opened_pack(path) as pack:
-        return check_pack(pack, [(f"anchor {n}", a) for n, a in enumerate(anchors)])
+        named = [(f"anchor {n}", a) for n, a in enumerate(anchors)]
+        return check_pack(pack, named, reference_in_pack)
 
 
 def zip_of(

@@ -27,6 +27,8 @@ TYPES = {
     "paper_orders": PaperOrders,
     "paper_fills": PaperFills,
 }
+DAYS = ("2022-01-03", "2022-01-04")
+"""The first sessions after the snapshot of the evaluated candidate."""
 SESSION_ASSETS = ("order_intents", "paper_orders", "paper_fills")
 
 

@@ -8,6 +8,7 @@ import dagster as dg
 
 from torghut_assets.advisory import assets as advisory
 from torghut_assets.assets import (
+    audit,
     backtest,
     candidates,
     gates,
@@ -19,9 +20,11 @@ from torghut_assets.assets import (
     rollback,
     snapshots,
     tca,
+    warehouse,
 )
-from torghut_assets.assets.keys import ASSETS, Made
+from torghut_assets.assets.keys import ASSETS, AUDITED, Made
 from torghut_assets.assets.policies import policy_assets, settings_in_force
+from torghut_assets.checks import audit as audit_checks
 from torghut_assets.checks import backtest as backtest_checks
 from torghut_assets.checks import candidates as candidate_checks
 from torghut_assets.checks import gates as gate_checks
@@ -48,6 +51,7 @@ from torghut_assets.resources.tca_desk import TcaDesk
 from torghut_assets.sensors.candidate_intake import candidate_intake
 from torghut_assets.sensors.drift_rollback import drift_rollback
 from torghut_assets.sensors.drift_silence import drift_silence
+from torghut_assets.sensors.lineage_emission import lineage_emission
 from torghut_assets.sensors.session_advance import session_advance
 from torghut_assets.sensors.stage_advance import stage_advance
 
@@ -106,7 +110,7 @@ ADVISE_SESSION = dg.define_asset_job(
     description="Write advisory notes on one session; they decide nothing.",
 )
 
-HELD: Final[dict[str, Made]] = {**ASSETS, **advisory.ADVICE}
+HELD: Final[dict[str, Made]] = {**ASSETS, **AUDITED, **advisory.ADVICE}
 """What every asset of the graph holds. Decisions are read from `ASSETS` only."""
 
 DEPLOY_CANDIDATE = dg.define_asset_job(
@@ -139,6 +143,19 @@ ROLL_BACK = dg.define_asset_job(
     tags=_CODE,
     selection=dg.AssetSelection.assets("rollback_plan", "rollback_receipt", "incident_report"),
     description="Take a candidate out: cancel, close, read back, report.",
+)
+
+MAP_CONTROLS = dg.define_asset_job(
+    "map_controls",
+    tags=_CODE,
+    selection=dg.AssetSelection.assets("control_evidence_map"),
+    description="Look up what this home holds for each requirement of the regulatory map.",
+)
+BUILD_WAREHOUSE = dg.define_asset_job(
+    warehouse.JOB,
+    tags=_CODE,
+    selection=dg.AssetSelection.groups(warehouse.GROUP),
+    description="Make every table of the warehouse from what the ledger states.",
 )
 
 JOB_OF_STEP: Final = {
@@ -190,10 +207,12 @@ def build_definitions(home: Home) -> dg.Definitions:
             rollback.rollback_plan,
             rollback.rollback_receipt,
             rollback.incident_report,
+            audit.control_evidence_map,
             advisory.experiment_summary,
             advisory.rationale_review,
             advisory.parameter_proposal,
             advisory.runbook_actions,
+            warehouse.warehouse,
         ],
         asset_checks=[
             candidate_checks.conformance,
@@ -214,6 +233,7 @@ def build_definitions(home: Home) -> dg.Definitions:
             ramp_checks.ramp_stage_1_granted,
             ramp_checks.ramp_stage_2_plus_granted,
             rollback_checks.read_back_matches,
+            audit_checks.every_requirement_evidenced,
         ],
         jobs=[
             SETTLE_POLICIES,
@@ -226,11 +246,14 @@ def build_definitions(home: Home) -> dg.Definitions:
             ROLL_BACK,
             ADVISE_CANDIDATE,
             ADVISE_SESSION,
+            MAP_CONTROLS,
+            BUILD_WAREHOUSE,
         ],
         sensors=[
             candidate_intake,
             drift_rollback,
             drift_silence,
+            lineage_emission,
             session_advance,
             stage_advance,
         ],
@@ -271,4 +294,5 @@ def defs() -> dg.Definitions:
     desks need not read again what they have verified.
     """
     home = Home.from_environment()
+    home.require_format()
     return _built(home, settings_in_force(home))

@@ -7,6 +7,10 @@
 -- Then give desk_1 a password (\password) and the machine that runs torghut
 -- TORGHUT_LEDGER_URL=postgresql://desk_1:…@host/ledger. Nobody logs in as torghut_ledger_owner.
 --
+-- Who only looks (auditors, dashboards) gets a role in torghut_viewer, which may SELECT:
+--
+--   psql --dbname ledger --command "CREATE ROLE auditor_1 LOGIN IN ROLE torghut_viewer"
+--
 -- Append-only twice over: torghut_runner may SELECT and INSERT and nothing else, and triggers
 -- refuse everything else to everybody, its owner included, in every session.
 
@@ -19,6 +23,9 @@ BEGIN
     END IF;
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'torghut_runner') THEN
         CREATE ROLE torghut_runner NOLOGIN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'torghut_viewer') THEN
+        CREATE ROLE torghut_viewer NOLOGIN;
     END IF;
 END
 $$;
@@ -78,7 +85,8 @@ ALTER SCHEMA torghut_ledger OWNER TO torghut_ledger_owner;
 
 REVOKE ALL ON SCHEMA torghut_ledger FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA torghut_ledger FROM PUBLIC;
-GRANT USAGE ON SCHEMA torghut_ledger TO torghut_runner;
+GRANT USAGE ON SCHEMA torghut_ledger TO torghut_runner, torghut_viewer;
+GRANT SELECT ON torghut_ledger.entries, torghut_ledger.heads TO torghut_viewer;
 GRANT SELECT, INSERT ON torghut_ledger.entries, torghut_ledger.heads TO torghut_runner;
 
 COMMIT;

@@ -45,6 +45,27 @@ ENVIRONMENT: Final = (
         "[evidence](evidence.md#in-postgresql).",
     ),
     Variable(
+        "TORGHUT_STORE_URL",
+        "the folder `store` in the home",
+        "`s3://BUCKET/PREFIX`: artifacts on S3-compatible storage (extra `team`). Never with "
+        "credentials. See [evidence](evidence.md#on-s3-compatible-storage).",
+    ),
+    Variable(
+        "AWS_ACCESS_KEY_ID",
+        "–",
+        "Access key of that storage. Never stored or logged. Other variables of the AWS clients "
+        "(session token, web identity) are read, too.",
+    ),
+    Variable("AWS_SECRET_ACCESS_KEY", "–", "Secret key of that storage. Never stored or logged."),
+    Variable("AWS_ENDPOINT_URL", "AWS's own", "Address of another S3-compatible storage."),
+    Variable("AWS_REGION", "`us-east-1`", "Region of the bucket."),
+    Variable(
+        "TORGHUT_EVENT_LOG",
+        "–",
+        "File to which one JSON object per event is appended, or `-` for standard error. See "
+        "[observability](observability.md#structured-log).",
+    ),
+    Variable(
         "TORGHUT_DAGSTER_URL",
         "none",
         "Address of Dagster's own database, as SQLAlchemy reads it; only "
@@ -61,6 +82,16 @@ ENVIRONMENT: Final = (
         "–",
         "Passphrase of a person's key, for signing without a terminal; else there is a prompt. "
         "Never stored, logged or passed as an argument.",
+    ),
+    Variable(
+        "TORGHUT_LINEAGE",
+        "–",
+        "Where OpenLineage events go: an http(s) URL, or `file:PATH`. See [lineage](lineage.md).",
+    ),
+    Variable(
+        "OPENLINEAGE_API_KEY",
+        "–",
+        "Key of the OpenLineage collector, sent as a bearer token. Never stored or logged.",
     ),
     Variable(
         "DAGSTER_CLI_ASSET_MATERIALIZE_MODULE_NAME",

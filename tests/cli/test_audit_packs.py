@@ -28,9 +28,13 @@ from torghut_assets.resources.ledger import Ledger
 INDEPENDENT = Path(__file__).parents[1] / "evidence_verifier" / "verify_pack.py"
 _OFFLINE = """
 import socket, sys
+class Blocked(socket.socket):
+    def __init__(self, *args, **kwargs):
+        raise AssertionError("the network was asked")
 def blocked(*args, **kwargs):
     raise AssertionError("the network was asked")
-socket.socket = socket.create_connection = socket.getaddrinfo = blocked
+socket.socket = Blocked
+socket.create_connection = socket.getaddrinfo = blocked
 from torghut_assets.cli.main import main
 sys.argv = ["torghut", "audit", "verify", *sys.argv[1:]]
 main()
@@ -214,8 +218,8 @@ def test_the_report_is_one_page_that_loads_nothing(packs):
     for loaded in ("<script", "src=", "@import", "url(", "http://", "https://", "<link"):
         assert loaded not in page
     assert page.count("<h1>") == 1
-    assert page.count('role="img"') == page.count("<desc>") == page.count("<figcaption>") == 5
-    assert page.count("<caption>") == page.count("<table>") >= 4
+    assert page.count('role="img"') == page.count("<figcaption>") == 2
+    assert page.count("<caption>") == page.count("<table") >= 4
     assert 'lang="en"' in page
     assert "prefers-color-scheme:dark" in page
     assert "@media print" in page

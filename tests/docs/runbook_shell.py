@@ -1,4 +1,4 @@
-"""A shell for the runbooks: each command in a process of its own, as an operator types it.
+"""A shell for runbooks and guides: each command in a process of its own, as an operator types it.
 
 A `torghut` command is forked from a server that has the program imported already, also when its
 output goes into a pipe, a file or a variable. Everything else is given to bash.
@@ -62,11 +62,24 @@ def first_missing(expected: tuple[str, ...], output: str) -> str | None:
     return None
 
 
+def execute(page: Path, shell: "Shell") -> None:
+    """Run every command of a page; each must end as it says and print what it shows."""
+    for number, step in enumerate(steps_of(page.read_text()), start=1):
+        status, output = shell.run(step.command)
+        where = f"{page.name}, command {number}: $ {step.command}\n{output}"
+        assert status == step.status, f"ended with {status}, not {step.status}: {where}"
+        missing = first_missing(step.output, output)
+        assert missing is None, f"does not print\n  {missing}\nin {where}"
+
+
 class Shell:
     """Remembers variables and the working directory from one command to the next."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, environment: dict[str, str], *, seconds: float = _SECONDS
+    ) -> None:
         self._folder = folder
+        self._seconds = seconds
         self._cwd = str(folder)
         self._printed = folder / ".printed"
         self._errors = folder / ".errors"
@@ -78,7 +91,7 @@ class Shell:
             f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m torghut_assets.cli.main "$@"\n'
         )
         program.chmod(0o755)
-        path = f"{programs}:{os.environ['PATH']}"
+        path = f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         self._environment = {**os.environ, **environment, "PATH": path, "NO_COLOR": "1"}
         self._server = multiprocessing.get_context("forkserver")
         self._server.set_forkserver_preload(list(_PRELOADED))
@@ -108,7 +121,7 @@ class Shell:
             args=(arguments, self._environment, self._cwd, str(self._printed), str(errors)),
         )
         process.start()
-        process.join(_SECONDS)
+        process.join(self._seconds)
         if process.exitcode is None:
             process.kill()
             raise TimeoutError(shlex.join(arguments))
@@ -123,7 +136,7 @@ class Shell:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=_SECONDS,
+            timeout=self._seconds,
             check=False,
         )
         self._remember()

@@ -1,18 +1,12 @@
 """Every command of every runbook is executed, ends as the page says and prints what it shows."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
-from evaluated_examples import PASSING, REFUSED, SNAPSHOT
-from runbook_shell import Shell, Step, first_missing, steps_of
+from runbook_shell import Shell, Step, execute, first_missing, steps_of
 
-from torghut_assets.cli.driver import Driver
-from torghut_assets.cli.instance import instance_of
-from torghut_assets.cli.trials import register_of
 from torghut_assets.domain.drift.policy import parse_drift_policy
-from torghut_assets.resources.home import Home
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOKS = ROOT / "docs" / "runbooks"
@@ -21,42 +15,11 @@ INDEX = RUNBOOKS / "index.md"
 PAGES = sorted(path for path in RUNBOOKS.glob("*.md") if path != INDEX)
 
 
-@pytest.fixture
-def shell(evaluated_home, tmp_path, monkeypatch):
-    """A shell in a folder with a home of its own, in which two examples were evaluated."""
-    shutil.copytree(evaluated_home, tmp_path / "state")
-    shutil.copytree(ROOT / "candidates", tmp_path / "candidates")
-    home = Home.at(tmp_path / "state")
-    monkeypatch.setenv("TORGHUT_HOME", str(home.root))
-    register = register_of(home)
-    moved = len(register.entries()) + 1
-    register.acknowledge(moved, by="the test", reason="copied for one runbook")
-    with instance_of(home) as instance:
-        driver = Driver(home, instance)
-        for candidate in (PASSING, REFUSED):
-            driver.settle(candidate, SNAPSHOT, through="research_feedback")
-    return Shell(
-        tmp_path,
-        {
-            "TORGHUT_HOME": str(home.root),
-            "TORGHUT_KEY_PASSPHRASE": "correct horse battery staple",
-            "COLUMNS": "80",
-            "SHIPPED_CONFIG": str(CONFIG),
-        },
-    )
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_command_of_a_runbook_ends_and_prints_as_it_says(page, shell):
-    steps = steps_of(page.read_text())
-    assert any(step.is_shown for step in steps), "a runbook without a command is no runbook"
-    for number, step in enumerate(steps, start=1):
-        status, output = shell.run(step.command)
-        where = f"{page.name}, command {number}: $ {step.command}\n{output}"
-        assert status == step.status, f"ended with {status}, not {step.status}: {where}"
-        missing = first_missing(step.output, output)
-        assert missing is None, f"does not print\n  {missing}\nin {where}"
+    assert any(step.is_shown for step in steps_of(page.read_text())), "no runbook without a command"
+    execute(page, shell)
 
 
 def test_the_index_names_every_runbook_and_the_runbooks_lead_back():

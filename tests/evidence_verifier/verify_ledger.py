@@ -28,6 +28,8 @@ OTHERS_SIGN = {
     "approval": {"person"},
     "key-revocation": {"person"},
     "runbook": {"person"},
+    "legal-hold": {"person"},
+    "hold-release": {"person"},
 }
 
 

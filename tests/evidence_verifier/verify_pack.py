@@ -19,7 +19,8 @@ UNLISTED |= {"proof/export.json", "proof/head.json", "proof/leaves.txt"}
 KINDS = "https://torghut.dev/attestations/"
 OTHERS_SIGN = {"gate-report": {"gate"}, "kill": {"runner", "person"}}
 OTHERS_SIGN |= {key: {"runner", "gate"} for key in ("receipt", "drift", "ramp")}
-OTHERS_SIGN |= {key: {"person"} for key in ("approval", "key-revocation", "runbook")}
+PERSONAL = ("approval", "key-revocation", "runbook", "legal-hold", "hold-release")
+OTHERS_SIGN |= {key: {"person"} for key in PERSONAL}
 
 
 class NotWholeError(Exception):

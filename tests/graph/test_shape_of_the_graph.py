@@ -10,6 +10,7 @@ import pytest
 
 from torghut_assets.assets.keys import ASSETS
 from torghut_assets.assets.partitions import CANDIDATE_SESSIONS, CANDIDATES
+from torghut_assets.assets.warehouse import GROUP, MODELS
 from torghut_assets.definitions import HELD, JOB_OF_STEP, build_definitions
 from torghut_assets.domain.stages.config import STAGES
 
@@ -41,17 +42,19 @@ def graph(home):
 
 
 def test_every_asset_has_a_record_type_a_maker_a_group_owners_and_a_code_version(graph):
-    assert {k.to_user_string() for k in graph.get_all_asset_keys()} == set(HELD)
+    tables = {spec.key.to_user_string() for spec in MODELS}
+    assert {k.to_user_string() for k in graph.get_all_asset_keys()} == set(HELD) | tables
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
-        assert node.group_name in {*STAGES, "policy", "advisory"}
+        assert node.group_name in {*STAGES, "policy", "audit", "advisory", GROUP}
         assert node.owners
         assert node.code_version
         assert node.description
 
 
 def test_no_stage_depends_on_a_later_one(graph):
-    order = {name: index for index, name in enumerate(["policy", *STAGES, "advisory"])}
+    groups = ["policy", *STAGES, "audit", "advisory", GROUP]
+    order = {name: index for index, name in enumerate(groups)}
     for key in graph.get_all_asset_keys():
         for parent in graph.get(key).parent_keys:
             assert order[graph.get(parent).group_name] <= order[graph.get(key).group_name]
@@ -162,7 +165,7 @@ def test_no_path_reaches_a_decision_around_the_snapshot(graph):
     roots = {
         key.to_user_string()
         for key in graph.get_all_asset_keys()
-        if not graph.get(key).parent_keys and graph.get(key).group_name != "policy"
+        if not graph.get(key).parent_keys and graph.get(key).group_name not in ("policy", "audit")
     }
     assert roots == {"candidate_spec", "dataset_snapshot"}
 
@@ -171,7 +174,7 @@ def test_every_asset_but_advice_is_in_exactly_one_job_of_a_run(home):
     definitions = build_definitions(home)
     jobs = [definitions.resolve_job_def(name) for name in JOB_OF_STEP.values()]
     listed = [key.to_user_string() for job in jobs for key in job.asset_layer.selected_asset_keys]
-    assert sorted(listed) == sorted(ASSETS)
+    assert sorted(listed) == sorted({*ASSETS, "retention_policy"})
 
 
 def test_checkpoints_are_visible_as_checks(graph):

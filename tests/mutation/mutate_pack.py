@@ -279,7 +279,7 @@ def edit_store(ground: Ground, choice: random.Random) -> None:
 
 
 def edit_index(ground: Ground, choice: random.Random) -> None:
-    """Point an asset of the pack at another record, or take its materializations out."""
+    """Point an asset at another record, move or rename its materializations, or delete them."""
     from torghut_assets.cli.instance import instance_of
     from torghut_assets.resources.pack_desk import require_current
 
@@ -289,13 +289,26 @@ def edit_index(ground: Ground, choice: random.Random) -> None:
         named = (f"%{item.digest}%",)
         rows = database.execute("select * from event_logs where event like ?", named).fetchall()
         assert rows
-        if choice.random() < 0.7:
+        ways = ["point", "point", "delete", "asset", "type"]
+        way = choice.choice(ways if item.partition is None else [*ways, "partition"])
+        if way == "point":
             database.execute(
                 "update event_logs set event = replace(event, ?, ?) where event like ?",
                 (item.digest, other.digest, *named),
             )
-        else:
+        elif way == "delete":
             database.execute("delete from event_logs where event like ?", named)
+        elif way == "partition":
+            moved = ("somebody-else-v1|us-megacaps@2021-12-31", *named)
+            database.execute("update event_logs set partition = ? where event like ?", moved)
+        elif way == "asset":
+            moved = (f'["{other.asset}"]', *named)
+            database.execute("update event_logs set asset_key = ? where event like ?", moved)
+        else:
+            moved = ("ASSET_OBSERVATION", *named)
+            database.execute(
+                "update event_logs set dagster_event_type = ? where event like ?", moved
+            )
         database.commit()
         try:
             with instance_of(ground.home) as instance:

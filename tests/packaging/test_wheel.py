@@ -1,5 +1,6 @@
 """The wheel, unpacked elsewhere, is whole: code location, settings, data, examples, plugins."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
+TORGHUT = ("-m", "torghut_assets.cli.main")
 pytestmark = pytest.mark.slow
 
 
@@ -33,7 +35,7 @@ def run_elsewhere(installed, folder, *arguments):
         env={**os.environ, "PYTHONPATH": str(installed), "TORGHUT_HOME": str(folder / "home")},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
 
@@ -58,3 +60,48 @@ def test_the_demo_runs_from_the_wheel(installed, tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     assert "PASS" in done.stdout
     assert "FAIL" in done.stdout
+
+
+def test_the_wheel_carries_the_whole_dbt_project(installed, tmp_path):
+    project = installed / "torghut_assets" / "dbt"
+    kinds = {".sql", ".yml", ".json"}
+    shipped, here = (
+        {p.relative_to(root).as_posix() for p in root.rglob("*") if p.suffix in kinds}
+        for root in (project, CHECKOUT / "dbt")
+    )
+    assert shipped == here
+    assert len(here) > 50
+    done = run_elsewhere(installed, tmp_path, *TORGHUT, "warehouse", "build")
+    assert done.returncode == 3, done.stderr
+    assert "found no statement" in done.stderr
+
+
+@pytest.mark.heavy
+def test_after_the_demo_the_warehouse_says_who_was_refused_and_who_was_rolled_back(
+    installed, tmp_path
+):
+    def ask(query):
+        done = run_elsewhere(installed, tmp_path, *TORGHUT, "sql", "--json", query)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    for words in (("demo",), ("warehouse", "build")):
+        done = run_elsewhere(installed, tmp_path, *TORGHUT, *words)
+        assert done.returncode == 0, done.stderr[-3000:]
+    scores = ask("select * from candidate_scorecard")
+    assert len(scores) == 5
+    refused = [row for row in scores if row["verdict"] == "fail"]
+    assert len(refused) == 3
+    assert all(row["reason_codes"] and row["reasons"] for row in refused)
+    (rolled_back,) = (row for row in scores if row["rollbacks"])
+    timeline = ask(
+        "select * from drift_timeline where candidate_id = "
+        f"'{rolled_back['candidate_id']}' order by session"
+    )
+    assert len(timeline) == rolled_back["sessions"] == 15
+    assert timeline[-1]["level"] == "fail"
+    assert timeline[-1]["rollback_state"] == "restored"
+    assert {row["rollback_state"] for row in timeline[:-1]} == {None}
+    lineage = ask("select * from order_lineage")
+    assert len(lineage) > 100
+    assert all(row["chain_resolves"] for row in lineage)

@@ -13,13 +13,14 @@ from torghut_assets.domain.errors import (
     EvidenceDigestMismatchError,
     EvidenceMissingError,
 )
-from torghut_assets.resources import artifact_store
-from torghut_assets.resources.artifact_store import ArtifactStore, DigestedFile
+from torghut_assets.resources import artifact_files, artifact_store
+from torghut_assets.resources.artifact_files import FileStore
+from torghut_assets.resources.artifact_store import DigestedFile
 
 
 @pytest.fixture
 def store(tmp_path):
-    return ArtifactStore(tmp_path / "store")
+    return FileStore(tmp_path / "store")
 
 
 @given(payload=st.binary(max_size=2000))
@@ -108,14 +109,15 @@ def test_a_linked_file_that_is_edited_in_place_is_refused(store, tmp_path):
 
 def left_alone(path, monkeypatch):
     """Digest a file as if its last write were long ago."""
-    monkeypatch.setattr(artifact_store, "_SETTLING_NS", -10_000_000_000)
+    monkeypatch.setattr(artifact_store, "SETTLING_NS", -10_000_000_000)
     return DigestedFile.of(path)
 
 
 def digests_taken(monkeypatch):
     taken = []
     real = artifact_store.digest_of_file
-    monkeypatch.setattr(artifact_store, "digest_of_file", lambda p: taken.append(p) or real(p))
+    for module in (artifact_store, artifact_files):
+        monkeypatch.setattr(module, "digest_of_file", lambda p: taken.append(p) or real(p))
     return taken
 
 
@@ -195,8 +197,8 @@ def test_an_unreadable_root_is_an_error_not_a_silent_loss(tmp_path):
         blocked = tmp_path / "file"
         blocked.write_text("not a folder")
         with pytest.raises(OSError, match="exists"):
-            ArtifactStore(blocked).put(b"x")
+            FileStore(blocked).put(b"x")
         return
     tmp_path.chmod(stat.S_IRUSR)
     with pytest.raises(PermissionError):
-        ArtifactStore(tmp_path / "store").put(b"x")
+        FileStore(tmp_path / "store").put(b"x")

@@ -10,7 +10,7 @@ from torghut_assets.domain.errors import (
 )
 from torghut_assets.domain.snapshots.records import BarFile, QualityFinding, SymbolCoverage
 from torghut_assets.domain.snapshots.schema import bar_batch
-from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.artifact_files import FileStore
 from torghut_assets.resources.bar_reader import read_panel
 from torghut_assets.resources.market_data.bar_parquet import BarFileWriter
 from torghut_assets.resources.market_data.universes import find_universe
@@ -21,7 +21,7 @@ DAYS = np.arange("2021-01-04", "2021-01-09", dtype="datetime64[D]").astype("date
 
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory):
-    store = ArtifactStore(tmp_path_factory.mktemp("store"))
+    store = FileStore(tmp_path_factory.mktemp("store"))
     return take_snapshot(find_universe("us-megacaps"), dt.date(2021, 12, 31), store, None), store
 
 
@@ -74,7 +74,7 @@ def test_the_panel_holds_the_bars_of_the_source_file(embedded):
 
 
 def test_missing_bars_are_nan_on_the_union_of_times(embedded, tmp_path):
-    store = ArtifactStore(tmp_path)
+    store = FileStore(tmp_path)
     manifest = stored(
         store,
         embedded,
@@ -89,7 +89,7 @@ def test_missing_bars_are_nan_on_the_union_of_times(embedded, tmp_path):
 
 
 def test_equal_numbers_of_bars_at_different_times_are_not_mixed_up(embedded, tmp_path):
-    store = ArtifactStore(tmp_path)
+    store = FileStore(tmp_path)
     manifest = stored(
         store, embedded, batch("AAA", DAYS[[0, 1]], [1, 2]), batch("BBB", DAYS[[1, 2]], [5, 6])
     )
@@ -98,7 +98,7 @@ def test_equal_numbers_of_bars_at_different_times_are_not_mixed_up(embedded, tmp
 
 
 def test_a_manifest_that_does_not_fit_its_files_is_refused(embedded, tmp_path):
-    store = ArtifactStore(tmp_path)
+    store = FileStore(tmp_path)
     manifest = stored(store, embedded, batch("AAA", DAYS[[0, 1]], [1, 2]))
     wrong = manifest.model_copy(update={"symbols": embedded[0].symbols})
     with pytest.raises(EvidenceContradictionError, match="AAA 2"):
@@ -113,7 +113,7 @@ def test_a_manifest_with_errors_is_refused(embedded):
 
 
 def test_altered_torn_or_missing_bars_are_refused(embedded, tmp_path):
-    store = ArtifactStore(tmp_path)
+    store = FileStore(tmp_path)
     manifest = stored(store, embedded, batch("AAA", DAYS[[0, 1]], [1, 2]))
     path = store.path_of(manifest.files[0].digest)
     payload = path.read_bytes()

@@ -24,7 +24,7 @@ from torghut_assets.domain.snapshots.records import (
     SymbolCoverage,
 )
 from torghut_assets.domain.snapshots.schema import BAR_SCHEMA, NUMBERS, STORED_BAR_SCHEMA
-from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.artifact_files import FileStore
 from torghut_assets.resources.bar_vault import BarVault
 from torghut_assets.resources.trial_register import (
     StoredReturns,
@@ -122,7 +122,7 @@ def returns_of(_digest):
 
 @pytest.fixture
 def store(tmp_path):
-    return ArtifactStore(tmp_path / "store")
+    return FileStore(tmp_path / "store")
 
 
 @pytest.fixture

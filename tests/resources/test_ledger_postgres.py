@@ -140,6 +140,32 @@ def test_weakened_guards_are_noticed(running, database, written, statement):
         as_admin(running, database, "REVOKE torghut_ledger_owner FROM torghut_runner")
 
 
+def test_a_viewer_reads_the_ledger_and_can_add_and_change_nothing(running, database, written):
+    viewer = f"{database}_auditor"
+    as_admin(running, database, f"CREATE ROLE {viewer} LOGIN IN ROLE torghut_viewer")
+    url = url_of(running, viewer, database)
+    seen = psycopg2.connect(url)
+    with seen.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM torghut_ledger.entries")
+        assert cursor.fetchone()[0] >= 3
+    seen.close()
+    for statement in (
+        "INSERT INTO torghut_ledger.entries VALUES (1, repeat('b', 64), '')",
+        "INSERT INTO torghut_ledger.heads SELECT 1, payload FROM torghut_ledger.heads",
+        "UPDATE torghut_ledger.entries SET payload = ''",
+        "DELETE FROM torghut_ledger.entries",
+        "TRUNCATE torghut_ledger.heads CASCADE",
+        "ALTER TABLE torghut_ledger.entries DISABLE TRIGGER ALL",
+        "DROP TABLE torghut_ledger.heads",
+        "CREATE TABLE torghut_ledger.mine (x int)",
+        "SET ROLE torghut_runner",
+        "SET ROLE torghut_ledger_owner",
+        "SELECT 1 FROM torghut_ledger.entries FOR UPDATE",
+    ):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            execute(url, statement)
+
+
 def test_an_edit_by_a_superuser_is_noticed(running, database, home, written):
     as_admin(
         running,

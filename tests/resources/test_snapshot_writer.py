@@ -15,7 +15,8 @@ from torghut_assets.domain.snapshots.errors import (
 )
 from torghut_assets.domain.snapshots.schema import BAR_SCHEMA, bar_batch
 from torghut_assets.domain.snapshots.universes import FolderSettings, Universe
-from torghut_assets.resources.artifact_store import ArtifactStore, digest_of_file
+from torghut_assets.resources.artifact_files import FileStore
+from torghut_assets.resources.artifact_store import digest_of_file
 from torghut_assets.resources.bar_reader import read_panel
 from torghut_assets.resources.market_data.bar_parquet import (
     BarFileWriter,
@@ -32,7 +33,7 @@ AS_OF = dt.date(2021, 6, 30)
 
 @pytest.fixture
 def store(tmp_path):
-    return ArtifactStore(tmp_path / "store")
+    return FileStore(tmp_path / "store")
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_the_embedded_cut_is_complete_and_says_its_caveats(store):
 
 def test_the_same_snapshot_again_has_the_same_digest_in_any_store(store, tmp_path):
     first = take_snapshot(MEGACAPS, dt.date(2021, 12, 31), store, None)
-    other = take_snapshot(MEGACAPS, dt.date(2021, 12, 31), ArtifactStore(tmp_path / "b"), None)
+    other = take_snapshot(MEGACAPS, dt.date(2021, 12, 31), FileStore(tmp_path / "b"), None)
     assert first.digest == other.digest
     assert take_snapshot(MEGACAPS, dt.date(2021, 12, 31), store, first) == first
 
@@ -320,7 +321,7 @@ def test_a_file_that_cannot_show_its_range_is_encoded_and_not_linked(store, fold
 
 
 def test_a_source_that_is_written_to_while_it_is_read_is_refused(tmp_path, folder):
-    class SlowStore(ArtifactStore):
+    class SlowStore(FileStore):
         def link(self, source):
             source.path.unlink()
             write(source.path, bars("AAA", volume=(3, 1.0)))

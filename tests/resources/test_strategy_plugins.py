@@ -10,7 +10,7 @@ import pytest
 
 from torghut_assets.domain.digests import is_digest
 from torghut_assets.domain.errors import BadInputError
-from torghut_assets.resources import strategy_plugins
+from torghut_assets.resources import plugin_sources
 from torghut_assets.resources.strategy_plugins import GROUP, find_strategies, load_strategy
 
 PLUGIN = """
@@ -57,13 +57,13 @@ def install(tmp_path, monkeypatch):
         lines = "".join(f"{name} = {target}\n" for name, target in points.items())
         (info / "entry_points.txt").write_text(f"[{GROUP}]\n{lines}", encoding="utf-8")
         importlib.invalidate_caches()
-        strategy_plugins._code_digest.cache_clear()
+        plugin_sources.plugin_code.cache_clear()
 
     yield make
     for name in set(sys.modules) - modules_before:
         if name.split(".", 1)[0].startswith("acme"):
             del sys.modules[name]
-    strategy_plugins._code_digest.cache_clear()
+    plugin_sources.plugin_code.cache_clear()
 
 
 def plugin(name="acme-alpha", version="1.0.0", imports=""):
@@ -142,6 +142,16 @@ def test_a_foreign_plugin_loads_next_to_the_shipped_ones(install):
     assert load_strategy("mean-reversion", "1.0.0").module.startswith("torghut_assets.")
 
 
+def test_the_code_of_a_foreign_plugin_never_runs_in_this_process(install, tmp_path):
+    mark = tmp_path / "ran"
+    touch = f"\ntry:\n    open({str(mark)!r}, 'w')\nexcept OSError:\n    pass\n"
+    modules = {"acme.__init__": touch, "acme.alpha": plugin() + touch}
+    install(modules, {"acme-alpha": "acme.alpha:STRATEGY"})
+    assert load_strategy("acme-alpha", "1.0.0").strategy.parameters_type.model_validate({})
+    assert not mark.exists()
+    assert not [name for name in sys.modules if name.split(".")[0] == "acme"]
+
+
 def test_two_major_versions_live_side_by_side(install):
     install(
         {"acme.one": plugin(version="1.2.0"), "acme.two": plugin(version="2.0.0")},
@@ -190,7 +200,10 @@ def test_a_broken_plugin_does_not_stop_the_others(install):
 
 
 def test_the_digest_changes_with_the_plugin_and_with_what_it_imports_of_its_own(install):
-    own = plugin(imports="import acme.lib.windows\nfrom .lib import tables\nimport acmeother")
+    own = plugin(
+        imports="import acme.lib.windows\nfrom .lib import tables\n"
+        "try:\n    import acmeother\nexcept ImportError: pass"  # not of the installation
+    )
     modules = {
         "acme.__init__": "",
         "acme.alpha": own,
@@ -207,6 +220,8 @@ def test_the_digest_changes_with_the_plugin_and_with_what_it_imports_of_its_own(
         "acme.alpha": own + "\n# a comment\n",
         "acme.lib.deep": "X = 2\nimport acme.lib.windows",
         "acme.lib.tables": "T = 2",
+        "acme.__init__": "A = 1",  # runs before the plugin does
+        "acme.lib.__init__": "L = 1",
     }.items():
         assert digest_after(install, {**modules, name: changed}) != first, name
     for name, changed in {"acme.unused": "U = 2", "acmeother": "O = 2"}.items():
@@ -214,22 +229,22 @@ def test_the_digest_changes_with_the_plugin_and_with_what_it_imports_of_its_own(
 
 
 def test_the_digest_covers_the_contract_and_the_building_blocks(monkeypatch):
-    strategy_plugins._code_digest.cache_clear()
+    plugin_sources.plugin_code.cache_clear()
     before = load_strategy("mean-reversion", "1.0.0").code_digest
-    real = strategy_plugins._source
+    real = plugin_sources.source
     for module in (
         "torghut_assets.domain.candidates.strategy",
         "torghut_assets.strategies.building_blocks",
         "torghut_assets.strategies.mean_reversion_v1",
     ):
-        strategy_plugins._code_digest.cache_clear()
+        plugin_sources.plugin_code.cache_clear()
         monkeypatch.setattr(
-            strategy_plugins,
-            "_source",
+            plugin_sources,
+            "source",
             lambda name, module=module: real(name) + (b"#" if name == module else b""),
         )
         assert load_strategy("mean-reversion", "1.0.0").code_digest != before
-    strategy_plugins._code_digest.cache_clear()
+    plugin_sources.plugin_code.cache_clear()
     monkeypatch.undo()
     assert load_strategy("mean-reversion", "1.0.0").code_digest == before
 
@@ -243,6 +258,6 @@ def test_the_digest_is_of_the_code_that_runs_not_of_a_later_edit(install, tmp_pa
 
 def test_code_without_source_cannot_be_evidence():
     with pytest.raises(BadInputError, match="module sys: found no source file"):
-        strategy_plugins._source("sys")
+        plugin_sources.source("sys")
     with pytest.raises(BadInputError, match="no_such_module"):
-        strategy_plugins._source("no_such_module")
+        plugin_sources.source("no_such_module")

@@ -27,7 +27,7 @@ from torghut_assets.domain.backtest.trials import RegisterRelocation, Trial, Tri
 from torghut_assets.domain.digests import sha256_hex
 from torghut_assets.domain.errors import BadInputError, EvidenceMissingError
 from torghut_assets.resources import register_file
-from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.artifact_files import FileStore
 from torghut_assets.resources.register_file import (
     RegisterBusyError,
     RegisterFile,
@@ -477,7 +477,7 @@ def test_a_copied_register_says_so_until_somebody_answers_for_it(register, tmp_p
 
 
 def test_a_count_that_was_handed_out_contradicts_a_rewritten_history(register, tmp_path):
-    store = ArtifactStore(tmp_path / "store")
+    store = FileStore(tmp_path / "store")
     run(register, grid=1_000)
     run(register, grid=5)
     assert hand_out_count(register, store, "momentum-a").raw == 1_005

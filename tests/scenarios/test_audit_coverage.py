@@ -6,52 +6,21 @@ from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
-from evaluated_examples import PASSING, REFUSED, REFUSED_KEY, SNAPSHOT
-from paper_home import settle_gate
+from evaluated_examples import PASSING, REFUSED_KEY
+from paper_home import DAYS
 
-from torghut_assets.cli.driver import Driver
 from torghut_assets.cli.instance import instance_of
 from torghut_assets.cli.main import torghut
-from torghut_assets.cli.session import trade
-from torghut_assets.definitions import HELD, stage_desk
+from torghut_assets.definitions import HELD
 from torghut_assets.domain.audit.order_chains import ChainResolver
 from torghut_assets.domain.backtest.records import BacktestMetrics
 from torghut_assets.domain.gates.records import GateReport
 from torghut_assets.domain.orders.records import OrderIntents, PaperDeployment
-from torghut_assets.resources.home import Home
 from torghut_assets.resources.order_coverage import HomeEvidence, measure_coverage
 from torghut_assets.resources.order_journal import OrderJournal
 from torghut_assets.resources.reconciliation import Reconciler
 
-DAYS = ("2022-01-03", "2022-01-04")
 LINKS = ("order", "fill", "tca", "intent", "deployment", "strategy", "gate", "trials", "bytes")
-
-
-@pytest.fixture(scope="module")
-def traded_home(evaluated_home, tmp_path_factory):
-    """Folder of a home that traded two sessions. Do not change it."""
-    import shutil
-
-    root = tmp_path_factory.mktemp("traded") / "home"
-    shutil.copytree(evaluated_home, root)
-    home = Home.at(root)
-    settle_gate(home)
-    with instance_of(home) as instance:
-        stage_desk(home).settle(instance, REFUSED, SNAPSHOT, "gate_policy_evaluation")
-        driver = Driver(home, instance)
-        for day in DAYS:
-            trade(driver, PASSING, day)
-    return root
-
-
-@pytest.fixture
-def traded(traded_home, tmp_path, monkeypatch):
-    import shutil
-
-    root = tmp_path / "home"
-    shutil.copytree(traded_home, root)
-    monkeypatch.setenv("TORGHUT_HOME", str(root))
-    return Home.at(root)
 
 
 def seen_in(home):

@@ -42,7 +42,7 @@ from dagster import DagsterEventType, DagsterInstance
 from torghut_assets.cli.driver import Driver
 from torghut_assets.cli.instance import instance_of
 from torghut_assets.resources import ledger_file
-from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.artifact_files import FileStore
 from torghut_assets.resources.home import Home
 from torghut_assets.resources.ledger import Ledger
 
@@ -66,8 +66,8 @@ def is_materialization(_, event, *rest, **named):
     found = event.dagster_event
     return found is not None and found.event_type is DagsterEventType.ASSET_MATERIALIZATION
 
-around(ArtifactStore, "put", before="before the artifact", after="after the artifact")
-around(ArtifactStore, "_accept", before="before the artifact has its name")
+around(FileStore, "put", before="before the artifact", after="after the artifact")
+around(FileStore, "_accept", before="before the artifact has its name")
 around(ledger_file._SqliteSession, "append", after="before the ledger commits",
        when=lambda _, row, head: row.sequence == 2)
 around(ledger_file, "replace_anchor", before="before there is an anchor")

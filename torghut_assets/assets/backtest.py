@@ -133,10 +133,10 @@ def backtest_metrics(
                     "fold": fold.fold,
                     "from": day(fold.test_first),
                     "to": day(fold.test_last),
-                    "test_sharpe": rounded(fold.test.sharpe_annual, 2),
+                    "sharpe": rounded(fold.test.sharpe_annual, 2),
                     "return_%": rounded(100 * fold.test.total_return_fraction, 1),
                     "drawdown_%": rounded(100 * fold.test.max_drawdown_fraction, 1),
-                    "train_sharpe": rounded(fold.train_sharpe_annual, 2),
+                    "in_train": rounded(fold.train_sharpe_annual, 2),
                     "chosen": ", ".join(
                         f"{name}={fold.chosen[name]}"
                         for name in sorted(candidate_spec.parameter_grid)

@@ -113,7 +113,7 @@ def gate_report(
                     "measured": rounded(limit.measured, 4),
                     "allowed": f"{_BOUND[limit.bound]} {limit.limit:g}",
                     "unit": limit.unit,
-                    "gate": gate.gate_id,
+                    "gate": gate.gate_id.partition("_")[0],
                 }
                 for gate, limit in _failures_first(report)
             ),

@@ -6,7 +6,7 @@ import dagster as dg
 
 from torghut_assets.assets import keys
 from torghut_assets.assets.partitions import CANDIDATE_SESSIONS, CANDIDATES
-from torghut_assets.assets.tables import rounded, table
+from torghut_assets.assets.tables import rounded, table, unbroken
 from torghut_assets.domain.backtest.records import RiskLimits
 from torghut_assets.domain.identifiers import parse_candidate_id, parse_session_key
 from torghut_assets.domain.orders import session_results
@@ -245,7 +245,7 @@ def paper_fills(
                     "quantity": fill.quantity,
                     "price_usd": rounded(fill.price_usd, 4),
                     "fee_usd": rounded(fill.fee_usd, 2),
-                    "at": fill.filled_at,
+                    "at": unbroken(fill.filled_at),
                 }
                 for fill in fills.fills
             ),

@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 
 import dagster as dg
 
+from torghut_assets.domain.audit.retention_policy import RetentionPolicy, parse_retention_policy
 from torghut_assets.domain.backtest.records import CostModel, EvaluationSettings, RiskLimits
 from torghut_assets.domain.backtest.settings import (
     parse_cost_model,
@@ -99,6 +100,11 @@ def ramp_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[RampPolicy
     return _settled(home, "ramp_policy", parse_ramp_policy)
 
 
+def retention_policy(home: dg.ResourceParam[Home]) -> dg.MaterializeResult[RetentionPolicy]:
+    """How long evidence is kept, by kind, and how many persons approve a removal."""
+    return _settled(home, "retention_policy", parse_retention_policy)
+
+
 _FILE_OF: Final[dict[Callable[..., object], str]] = {
     pipeline_config: "pipeline",
     gate_policy: "gate_policy",
@@ -111,6 +117,7 @@ _FILE_OF: Final[dict[Callable[..., object], str]] = {
     order_limits: "order_limits",
     paper_policy: "paper_policy",
     ramp_policy: "ramp_policy",
+    retention_policy: "retention_policy",
 }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from torghut_assets.assets.partitions import CANDIDATE_SESSIONS
-from torghut_assets.assets.tables import table
+from torghut_assets.assets.tables import table, unbroken
 from torghut_assets.domain.drift.policy import ClassRule, DriftPolicy
 from torghut_assets.domain.errors import StageRefusedError
 from torghut_assets.domain.identifiers import parse_session_key
@@ -291,7 +291,8 @@ def incident_report(
                 {"channel": n.channel, "outcome": n.outcome, "detail": n.detail} for n in told
             ),
             "timeline": table(
-                {"at": e.at, "what": e.what, "source": e.source} for e in report.timeline[-40:]
+                {"at": unbroken(e.at), "what": e.what, "source": e.source}
+                for e in report.timeline[-40:]
             ),
         },
     )

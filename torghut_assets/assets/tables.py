@@ -8,14 +8,16 @@ import dagster as dg
 Cell = str | int | float | bool | None
 
 
-def table(rows: Iterable[Mapping[str, Cell]]) -> dg.TableMetadataValue:
-    """Return a metadata table; an undefined number is shown as a dash."""
+def table(rows: Iterable[Mapping[str, Cell]]) -> dg.TableMetadataValue | dg.TextMetadataValue:
+    """Return a metadata table; an undefined number is shown as a dash, no row as `none`."""
     shown = [
-        dg.TableRecord({name: "–" if cell is None else cell for name, cell in row.items()})
+        dg.TableRecord({name: "–" if cell in {None, ""} else cell for name, cell in row.items()})
         for row in rows
     ]
-    columns = list(shown[0].data) if shown else ["nothing"]
-    schema = dg.TableSchema(columns=[dg.TableColumn(name, _type(shown, name)) for name in columns])
+    if not shown:
+        return dg.MetadataValue.text("none")
+    columns = [dg.TableColumn(name, _type(shown, name)) for name in shown[0].data]
+    schema = dg.TableSchema(columns=columns)
     return dg.MetadataValue.table(records=shown, schema=schema)
 
 
@@ -33,4 +35,9 @@ def rounded(value: float | None, digits: int = 3) -> float | None:
 
 def day(date: dt.date) -> str:
     """Write a date that a narrow table column does not break."""
-    return date.isoformat().replace("-", "\N{NON-BREAKING HYPHEN}")
+    return unbroken(date.isoformat())
+
+
+def unbroken(text: str) -> str:
+    """Write a date or a moment so that the UI does not break it at its hyphens."""
+    return text.replace("-", "\N{NON-BREAKING HYPHEN}")

@@ -1,5 +1,7 @@
 """Transaction cost analysis: what each paper session's orders really cost."""
 
+from collections.abc import Iterable
+
 import dagster as dg
 
 from torghut_assets.assets.partitions import CANDIDATE_SESSIONS
@@ -12,7 +14,7 @@ from torghut_assets.domain.orders.records import (
     PaperFills,
     PaperOrders,
 )
-from torghut_assets.domain.tca.aggregate import Dimension, Metric, cost_table
+from torghut_assets.domain.tca.aggregate import CostSummary, Dimension, Metric, cost_table
 from torghut_assets.domain.tca.records import PaperTca
 from torghut_assets.domain.tca.session import SessionEvidence
 from torghut_assets.domain.tca.session import paper_tca as analyse
@@ -63,21 +65,7 @@ def paper_tca(
             "verdict": record.verdict.value,
             "orders": len(record.orders),
             "volatility_regime": record.conditions.volatility_regime,
-            "costs": table(
-                {
-                    "by": summary.dimension,
-                    "group": summary.group,
-                    "metric": summary.metric,
-                    "orders": summary.orders,
-                    "mean": rounded(summary.mean, 2),
-                    "low": rounded(summary.low, 2),
-                    "high": rounded(summary.high, 2),
-                    "p50": rounded(summary.p50, 2),
-                    "p95": rounded(summary.p95, 2),
-                }
-                for summary in cost_table([record], _SHOWN_BY, _SHOWN)
-            ),
-            "orders_table": table(
+            "per_order": table(
                 {
                     "symbol": row.symbol,
                     "side": row.side,
@@ -90,5 +78,25 @@ def paper_tca(
                 }
                 for row in record.orders
             ),
+            "summary_bps": table(
+                {
+                    "of": " ".join(dict.fromkeys((summary.dimension, summary.group))),
+                    "metric": summary.metric.removesuffix("_bps"),
+                    "orders": summary.orders,
+                    "mean": rounded(summary.mean, 1),
+                    "mean_from": rounded(summary.low, 1),
+                    "mean_to": rounded(summary.high, 1),
+                    "p50": rounded(summary.p50, 1),
+                    "p95": rounded(summary.p95, 1),
+                }
+                for summary in _telling(cost_table([record], _SHOWN_BY, _SHOWN))
+            ),
         },
     )
+
+
+def _telling(summaries: Iterable[CostSummary]) -> list[CostSummary]:
+    """Leave out a dimension with one group only: it says again what `all` says."""
+    found = list(summaries)
+    groups = {s.dimension: {o.group for o in found if o.dimension == s.dimension} for s in found}
+    return [s for s in found if s.dimension == "all" or len(groups[s.dimension]) > 1]

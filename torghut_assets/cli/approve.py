@@ -13,7 +13,16 @@ from torghut_assets.resources.home import Home
 if TYPE_CHECKING:
     from torghut_assets.domain.evidence.approval_records import ApprovedLimit, Decision
 
-_KINDS = ("unfreeze", "promote", "deploy", "ramp", "re_enable", "lift_kill", "cost_model")
+_KINDS = (
+    "unfreeze",
+    "promote",
+    "deploy",
+    "ramp",
+    "re_enable",
+    "lift_kill",
+    "cost_model",
+    "retention",
+)
 _LIFTS = ("lift_kill", "re_enable")
 
 

@@ -15,7 +15,7 @@ def coverage(as_json: bool) -> None:
     decision and its receipt, trials, and every byte of them resolve by their digests and are
     stated in the ledger; an order that a rollback sent goes through the rollback's receipt and
     plan instead, and has no costs measured. Every decision that was no pass must still have its
-    evidence.
+    evidence. What was removed under retention is counted apart, with its tombstone.
 
     \b
     Example:
@@ -60,9 +60,14 @@ def coverage(as_json: bool) -> None:
                 }
                 for each in covered.broken
             ],
+            "orders_removed": [
+                {"key": each.key, "session": each.session, "detail": each.link.detail}
+                for each in covered.removed
+            ],
             "decisions_refused": covered.refused,
             "rejections_kept": covered.kept,
             "rejections_lost": list(covered.lost),
+            "rejections_removed": list(covered.refusals_removed),
             **counts,
             "complete": complete,
         }
@@ -79,9 +84,16 @@ def coverage(as_json: bool) -> None:
                 f"  broken     {each.candidate_id}|{each.session} {each.key[:16]} at "
                 f"{each.link.name}: {each.link.detail}"
             )
+        for each in covered.removed:
+            click.echo(
+                f"  removed    {each.candidate_id}|{each.session} {each.key[:16]} at "
+                f"{each.link.name}: {each.link.detail}"
+            )
         click.echo(f"rejections   {covered.kept} kept of {covered.refused} decisions refused")
         for lost in covered.lost:
             click.echo(f"  lost       {lost}")
+        for gone in covered.refusals_removed:
+            click.echo(f"  removed    {gone}")
         for name, count in counts.items():
             click.echo(f"{count:5d}        {name.replace('_', ' ')}")
     sys.exit(0 if complete else 3)

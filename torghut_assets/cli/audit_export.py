@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from torghut_assets.cli.instance import instance_of
+from torghut_assets.cli.screen import bar, say
 from torghut_assets.domain.errors import UsageError
 from torghut_assets.domain.identifiers import parse_candidate_id, parse_snapshot_id
 from torghut_assets.resources.home import Home
@@ -67,7 +68,9 @@ def export(
     register = TrialRegister(home.trial_register_path, home.trial_anchor_path, policy)
     with instance_of(home) as instance:
         desk = PackDesk(home, held, register.entries())
-        manifest = desk.export(instance, subject, out, with_data=not without_data)
+        with bar(f"pack of {candidate}") as progress:
+            progress.doing("records and tables read and verified")
+            manifest = desk.export(instance, subject, out, with_data=not without_data)
     size = out.stat().st_size
     if as_json:
         document = {
@@ -79,8 +82,8 @@ def export(
         }
         click.echo(json.dumps(document, indent=2, sort_keys=True))
         return
-    click.echo(f"{out}: {len(manifest.files)} files, {size} bytes, pack {manifest.digest}")
-    click.echo(f"Check it anywhere with: torghut audit verify {out}")
+    say(f"{out}: {len(manifest.files)} files, {size} bytes, pack {manifest.digest}")
+    say(f"Check it anywhere with: torghut audit verify {out}")
 
 
 def _session(text: str) -> str:

@@ -41,22 +41,27 @@ def impact(digest: str, rebuild: bool, as_json: bool) -> None:
         whole = index.completed(digest)
         resting = resting_on(whole, index.namers)
         described = index.described([whole, *(each.digest for each in resting)])
+        affected = [
+            {
+                "digest": each.digest,
+                "kind": described[each.digest][0],
+                "about": described[each.digest][1],
+                "steps": each.steps,
+                "names_it_at": each.place,
+                "through": each.through,
+                "stored": index.is_stored(each.digest),
+            }
+            for each in resting
+        ]
     kind, about = described[whole]
-    affected = [
-        {
-            "digest": each.digest,
-            "kind": described[each.digest][0],
-            "about": described[each.digest][1],
-            "steps": each.steps,
-            "names_it_at": each.place,
-            "through": each.through,
-            "stored": each.digest in home.store,
-        }
-        for each in resting
-    ]
     if as_json:
-        document = {"digest": whole, "kind": kind, "about": about, "resting_on_it": affected}
-        click.echo(json.dumps(document, indent=2))
+        head = json.dumps({"digest": whole, "kind": kind, "about": about})[:-1]
+        rows = ",\n  ".join(map(json.dumps, affected))  # one line each: there may be 100,000
+        click.echo(
+            f'{head}, "resting_on_it": [\n  {rows}\n]}}'
+            if rows
+            else f'{head}, "resting_on_it": []}}'
+        )
     else:
         click.echo(f"{kind or 'no record of its own'}{f' of {about}' if about else ''}  {whole}")
         for row in affected:

@@ -28,11 +28,20 @@ def replay(candidate_id: str, snapshot_id: str, as_json: bool) -> None:
     Exit status: 0 the same but for what is explained, 3 something differs, or what the evaluation
     rests on is missing or altered, 4 bad id.
     """
-    from torghut_assets.cli.replaying import rebuild
+    from torghut_assets.cli.replaying import REPLAYED, rebuild
+    from torghut_assets.cli.screen import bar
     from torghut_assets.domain.audit.replayed import judge_replay, replay_holds
 
     candidate, snapshot = parse_candidate_id(candidate_id), str(parse_snapshot_id(snapshot_id))
-    judged = judge_replay(rebuild(Home.from_environment(), candidate, snapshot))
+    with bar(f"again: {candidate}", len(REPLAYED)) as progress:
+        rebuilt = rebuild(
+            Home.from_environment(),
+            candidate,
+            snapshot,
+            on_start=progress.doing,
+            on_done=lambda _: progress.advance(),
+        )
+    judged = judge_replay(rebuilt)
     holds = replay_holds(judged)
     if as_json:
         records = [

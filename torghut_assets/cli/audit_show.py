@@ -37,8 +37,8 @@ def show(
       torghut audit show tsmom-megacaps-v1 --stage gate_policy_evaluation
       torghut audit show tsmom-megacaps-v1 --as-of 2026-03-02T12:00:00Z --json
 
-    Exit status: 0 shown and all bytes intact, 2 no such stage, 3 nothing is known, or bytes or
-    registers are missing or altered, 4 bad id or time.
+    Exit status: 0 shown and all bytes intact or removed under retention, 2 no such stage, 3
+    nothing is known, or bytes or registers are missing or altered, 4 bad id or time.
     """
     from torghut_assets.cli.auditing import audit_of, parse_moment
     from torghut_assets.domain.audit.history import Scope
@@ -60,6 +60,6 @@ def show(
     else:
         for line in drawn(history_tree(history)):
             click.echo(line)
-    if lost := [made for made in history.made if made.bytes_are != "intact"]:
+    if lost := [made for made in history.made if made.bytes_are not in ("intact", "removed")]:
         named = ", ".join(f"{made.asset} {made.digest} is {made.bytes_are}" for made in lost)
         raise EvidenceError(f"{candidate}: {named}. Restore the store from a backup.")

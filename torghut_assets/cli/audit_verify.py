@@ -1,12 +1,46 @@
 """`torghut audit verify`: is a pack whole, signed, and rightly decided? Offline, no home."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from torghut_assets.cli.ledger import ANCHOR_HELP, ROOTS_HELP
+from torghut_assets.cli.screen import Bar, bar, say
+
 if TYPE_CHECKING:
     from torghut_assets.domain.audit.check import PackFindings
+    from torghut_assets.resources.pack_file import PackFile
+
+
+class _Counted:
+    """A pack whose bytes move a bar as they are hashed, which is most of the work."""
+
+    def __init__(self, pack: "PackFile", progress: Bar) -> None:
+        self._pack = pack
+        self._progress = progress
+
+    @property
+    def location(self) -> str:
+        """Where the pack lies."""
+        return self._pack.location
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """The files and their sizes in bytes."""
+        return self._pack.sizes
+
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes."""
+        return self._pack.read(name)
+
+    def digest(self, name: str) -> str:
+        """Return a file's SHA-256."""
+        self._progress.doing(name)
+        digest = self._pack.digest(name)
+        self._progress.advance(self._pack.sizes[name])
+        return digest
 
 
 @click.command()
@@ -15,11 +49,12 @@ if TYPE_CHECKING:
     "--anchor",
     "anchors",
     multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A tree head that was kept elsewhere, or `ledger prove --since` output; repeatable.",
+    metavar="ANCHOR",
+    help=f"{ANCHOR_HELP} Or the output of `ledger prove --since`.",
 )
+@click.option("--tsa-roots", type=click.Path(path_type=Path), help=ROOTS_HELP)
 @click.option("--json", "as_json", is_flag=True, help="One object, also for a fault.")
-def verify(pack: Path, anchors: tuple[Path, ...], as_json: bool) -> None:
+def verify(pack: Path, anchors: tuple[str, ...], tsa_roots: Path | None, as_json: bool) -> None:
     """Check PACK: every digest, signature, role, proof and order, and decide every gate again.
 
     Needs no home and no network. The first fault is named with its place. Without --anchor,
@@ -29,8 +64,9 @@ def verify(pack: Path, anchors: tuple[Path, ...], as_json: bool) -> None:
     Examples:
       torghut audit verify pack.zip
       torghut audit verify pack.zip --anchor /mnt/elsewhere/head.json --json
+      torghut audit verify pack.zip --anchor git:/srv/anchors#torghut-ledger-0000000042
 
-    Exit status: 0 it holds, 3 it does not, 4 it is not a pack.
+    Exit status: 0 it holds, 3 it does not, 4 it is not a pack, or an anchor cannot be read.
     """
     import json
     import sys
@@ -39,12 +75,15 @@ def verify(pack: Path, anchors: tuple[Path, ...], as_json: bool) -> None:
     from torghut_assets.domain.audit.faults import NotAPackError, PackFaultError
     from torghut_assets.domain.errors import TorghutError
     from torghut_assets.domain.evidence.faults import EvidenceRefusedError
+    from torghut_assets.resources.anchors import kept_heads
     from torghut_assets.resources.pack_file import opened_pack
+    from torghut_assets.resources.pack_reference import reference_in_pack
 
     try:
         with opened_pack(pack) as source:
-            heads = [(str(path), path.read_bytes()) for path in anchors]
-            findings = check_pack(source, heads)
+            heads = [(kept.location, kept.payload) for kept in kept_heads(anchors, tsa_roots)]
+            with bar(f"pack {pack.name}", sum(source.sizes.values())) as progress:
+                findings = check_pack(_Counted(source, progress), heads, reference_in_pack)
     except TorghutError as error:
         if not as_json:
             raise
@@ -84,25 +123,25 @@ def _document(findings: "PackFindings") -> dict[str, Any]:
 def _show(found: "PackFindings") -> None:
     manifest = found.manifest
     about = manifest.session or manifest.snapshot_id
-    click.echo(f"pack of {manifest.candidate_id}, {about}: holds")
-    click.echo(f"  {found.files} files, {found.size_bytes} bytes, every digest as listed")
-    click.echo(
-        f"  {found.records} records, {found.tables} tables, {found.withheld} tables withheld"
-    )
-    click.echo(f"  {found.statements} statements, signed, in their roles, in order")
+    say(f"pack of {manifest.candidate_id}, {about}: holds")
+    say(f"  {found.files} files, {found.size_bytes} bytes, every digest as listed")
+    say(f"  {found.records} records, {found.tables} tables, {found.withheld} tables withheld")
+    say(f"  {found.statements} statements, signed, in their roles, in order")
     if found.unstated:
-        click.echo(f"  {len(found.unstated)} records have no statement but the one about this pack")
-    click.echo(f"  ledger of {found.tree_size} entries, root {found.root_hash}")
+        say(f"  {len(found.unstated)} records have no statement but the one about this pack")
+    say(f"  ledger of {found.tree_size} entries, root {found.root_hash}")
     for size in found.anchors:
-        click.echo(f"  agrees with the anchor of size {size}")
+        say(f"  agrees with the anchor of size {size}")
     if not found.anchors:
-        click.echo("  no anchor was given: another ledger with other keys would look as whole")
-    click.echo(f"  {found.trials} trial register entries, {found.receipts} receipts, unbroken")
+        say("  no anchor was given: another ledger with other keys would look as whole")
+    say(f"  {found.trials} trial register entries, {found.receipts} receipts, unbroken")
     for one in found.decisions:
-        click.echo(f"  decided again: {one.kind} of {one.subject}: {one.verdict}")
+        say(f"  decided again: {one.kind} of {one.subject}: {one.verdict}")
     for one in found.approvals:
-        click.echo(f"  judged again: {one.subject}: {one.verdict}")
+        say(f"  judged again: {one.subject}: {one.verdict}")
+    for digest, text in found.removed.items():
+        say(f"  not here: {digest[:12]}, {text}")
     for digest, fields in found.redacted.items():
-        click.echo(f"  redacted: {digest[:12]}: {', '.join(fields)}")
+        say(f"  redacted: {digest[:12]}: {', '.join(fields)}")
     for text in found.not_decided:
-        click.echo(f"  could not be decided again: {text}")
+        say(f"  could not be decided again: {text}")

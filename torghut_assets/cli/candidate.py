@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from torghut_assets.cli.screen import say
 from torghut_assets.domain.errors import BadInputError
 from torghut_assets.domain.identifiers import parse_candidate_id
 from torghut_assets.resources.home import Home
@@ -64,7 +65,7 @@ def list_candidates() -> None:
     folder = Home.from_environment().candidates_folder
     for path in sorted(folder.glob("*.yaml")):
         spec = parse_candidate_spec(path.read_bytes(), location=path.name)
-        click.echo(
+        say(
             f"{spec.candidate_id}  {spec.strategy.type} {spec.strategy.version}  "
             f"{spec.grid_points} points  {spec.title}"
         )

@@ -5,6 +5,7 @@ import sys
 import click
 import dagster as dg
 
+from torghut_assets.cli.screen import say
 from torghut_assets.domain.stages.agreement import GraphShape, Node, prove
 from torghut_assets.domain.stages.config import PipelineConfig
 from torghut_assets.domain.stages.loader import load_pipeline
@@ -37,9 +38,10 @@ def graph_shape(home: Home, pipeline: PipelineConfig | None = None) -> GraphShap
             group=graph.get(key).group_name or "",
             parents=frozenset(parent.to_user_string() for parent in graph.get(key).parent_keys),
             checks=frozenset(checks.get(key, ())),
-            fields=frozenset(HELD[key.to_user_string()].record_type.model_fields),
+            fields=frozenset(made.record_type.model_fields if made else ()),
         )
         for key in graph.get_all_asset_keys()
+        for made in (HELD.get(key.to_user_string()),)  # a table of the warehouse holds no record
     }
     pipeline = pipeline or load_pipeline(home.config_path("pipeline").read_bytes())
     terms = [t for stage in pipeline.stages for t in (*stage.inputs, *stage.outputs)]
@@ -60,11 +62,11 @@ def validate() -> None:
     pipeline = load_pipeline(home.config_path("pipeline").read_bytes())
     proof = prove(pipeline, graph_shape(home))
     for step in proof.steps:
-        click.echo(f"shown     {step.claim}: {step.found}")
+        say(f"shown     {step.claim}: {step.found}", hanging=10)
     for note in proof.not_yet:
-        click.echo(f"not yet   {note}")
+        say(f"not yet   {note}", hanging=10)
     for disagreement in proof.disagreements:
-        click.echo(f"WRONG     {disagreement}")
+        say(f"WRONG     {disagreement}", hanging=10)
     verdict = "disagree" if proof.disagreements else "agree"
     click.echo(f"pipeline {pipeline.pipeline_version} ({pipeline.digest[:16]}) and graph {verdict}")
     sys.exit(1 if proof.disagreements else 0)

@@ -1,7 +1,6 @@
 """The main job on real data: evaluate, decide, trade on paper, take back what drifts."""
 
 import math
-import textwrap
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,7 @@ import click
 
 from torghut_assets.cli.driver import Driver
 from torghut_assets.cli.instance import instance_of
+from torghut_assets.cli.screen import bar, say
 from torghut_assets.domain.verdicts import Verdict
 from torghut_assets.resources.home import Home
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torghut_assets.domain.gates.records import GateReport
 
 DEMO_SNAPSHOT = "us-megacaps@2021-12-31"
+_THROUGH = "research_feedback"
 FIRST_SESSION, LAST_SESSION = "2022-01-03", "2022-01-24"
 
 
@@ -55,20 +56,24 @@ def demo() -> None:
     rows: list[tuple[GateReport, BacktestMetrics]] = []
     with instance_of(home) as instance:
         driver = Driver(home, instance)
-        for candidate in candidates:
-            evaluate(
-                driver,
-                candidate,
-                DEMO_SNAPSHOT,
-                through="research_feedback",
-                steps=driver.steps_through("research_feedback"),
-            )
-            rows.append(
-                (
-                    driver.gate_report(candidate, DEMO_SNAPSHOT),
-                    driver.backtest_metrics(candidate, DEMO_SNAPSHOT),
+        steps = driver.steps_through(_THROUGH)
+        total = len(candidates) * driver.count_assets(steps, _THROUGH)
+        with bar("evaluation", total) as progress:
+            for candidate in candidates:
+                evaluate(
+                    driver,
+                    candidate,
+                    DEMO_SNAPSHOT,
+                    through=_THROUGH,
+                    steps=steps,
+                    shown=progress if progress.is_shown else None,
                 )
-            )
+                rows.append(
+                    (
+                        driver.gate_report(candidate, DEMO_SNAPSHOT),
+                        driver.backtest_metrics(candidate, DEMO_SNAPSHOT),
+                    )
+                )
         _print_table(home, rows)
         passed = [r.candidate_id for r, _ in rows if r.verdict is Verdict.PASS]
         _trade(driver, passed)
@@ -85,12 +90,16 @@ def _trade(driver: Driver, candidates: list[str]) -> None:
 
     click.echo(f"\nPaper trading on real bars, {FIRST_SESSION} to {LAST_SESSION}:\n")
     click.echo(f"{'candidate':<26}{'sessions':>8}{'orders':>8}{'return':>9}  stands at")
+    sessions = sessions_between(FIRST_SESSION, LAST_SESSION)
     for candidate in candidates:
         results = []
-        for day in sessions_between(FIRST_SESSION, LAST_SESSION):
-            if not driver.may_trade(candidate, day):
-                break
-            results.append(trade(driver, candidate, day))
+        with bar(candidate, len(sessions)) as progress:
+            for day in sessions:
+                if not driver.may_trade(candidate, day):
+                    break
+                progress.doing(day)
+                results.append(trade(driver, candidate, day))
+                progress.advance()
         last = results[-1]
         growth = math.prod(1 + r.net_return_fraction for r in results) - 1
         click.echo(
@@ -114,7 +123,7 @@ def _trade(driver: Driver, candidates: list[str]) -> None:
 
 
 def _quietly(text: str) -> None:
-    click.echo(click.style(f"    {textwrap.shorten(text, 75, placeholder=' …')}", dim=True))
+    say(f"    {text}", dim=True)
 
 
 def _print_table(home: Home, rows: "list[tuple[GateReport, BacktestMetrics]]") -> None:

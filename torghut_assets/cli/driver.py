@@ -42,7 +42,7 @@ from torghut_assets.resources.register_file import RegisterBusyError
 
 STEPS = tuple(JOB_OF_STEP)
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
@@ -322,14 +322,14 @@ class Driver:
                     instance=self._instance,
                     partition_key=partition,
                     asset_selection=keys,
-                    run_config=_QUIET,
+                    run_config=QUIET,
                     tags={"torghut/step": step, CODE_TAG: installed_code_digest()},
                     run_id=run_id,
                 )
             except dg.DagsterExecutionInterruptedError as interruption:
                 raise KeyboardInterrupt from interruption
             except Exception as error:
-                raise (_own_error(error) or self._blocked(run_id) or error) from error
+                raise (own_error(error) or self._blocked(run_id) or error) from error
 
     def _blocked(self, run_id: str) -> StageRefusedError | None:
         """Return the refusal of the blocking checks that did not pass in a run, if any."""
@@ -382,7 +382,7 @@ def _class_of(error: BaseException) -> FailureClass:
     return classify(error, RegisterBusyError)
 
 
-def _own_error(error: BaseException) -> BaseException | None:
+def own_error(error: BaseException) -> BaseException | None:
     """Return the refusal of ours, or the transient error, behind a Dagster error."""
     link: BaseException | None = error
     seen: set[int] = set()  # Dagster's chains can be circular

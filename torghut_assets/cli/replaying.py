@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,7 +46,13 @@ REPLAYED = (
 _ONLY_OF_REFUSED = "research_feedback"
 
 
-def rebuild(home: Home, candidate: str, snapshot: str) -> tuple[Rebuilt, ...]:
+def rebuild(
+    home: Home,
+    candidate: str,
+    snapshot: str,
+    on_start: Callable[[str], None] = lambda _: None,
+    on_done: Callable[[str], None] = lambda _: None,
+) -> tuple[Rebuilt, ...]:
     """Build every record of an evaluation again from its snapshot, settings and code.
 
     The temporary home gets copies of the settings, of the submitted files, of the snapshot's
@@ -75,7 +81,13 @@ def rebuild(home: Home, candidate: str, snapshot: str) -> tuple[Rebuilt, ...]:
                 ("candidate", candidate),
                 ("evaluation", f"{candidate}|{snapshot}"),
             ):
-                driver.step(step, partition, through="research_feedback")
+                driver.step(
+                    step,
+                    partition,
+                    through="research_feedback",
+                    on_start=on_start,
+                    on_done=on_done,
+                )
             made = _current(again, instance, candidate, snapshot)
         return tuple(
             Rebuilt(

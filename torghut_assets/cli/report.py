@@ -7,6 +7,7 @@ import click
 
 from torghut_assets.cli.driver import Driver
 from torghut_assets.cli.instance import instance_of
+from torghut_assets.cli.screen import plain
 from torghut_assets.domain.identifiers import parse_candidate_id, parse_snapshot_id
 from torghut_assets.resources.home import Home
 
@@ -40,9 +41,10 @@ def report(candidate_id: str, snapshot_id: str, as_json: bool) -> None:
         click.echo(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False))
     elif sys.stdout.isatty():
         from rich.console import Console
-        from rich.markdown import Markdown
 
-        Console().print(Markdown(page))
+        from torghut_assets.cli.page_on_screen import Page
+
+        Console(no_color=plain() or None).print(Page(page))
     else:
         click.echo(page)
     sys.exit(0 if record.verdict is Verdict.PASS else 1)

@@ -1,12 +1,14 @@
 """Evaluate a candidate: drive its partitions in order and end in the gate's verdict."""
 
 import sys
+from contextlib import nullcontext
 from typing import Final
 
 import click
 
 from torghut_assets.cli.driver import Driver
 from torghut_assets.cli.instance import instance_of
+from torghut_assets.cli.screen import Bar, bar
 from torghut_assets.domain.errors import UsageError
 from torghut_assets.domain.identifiers import parse_candidate_id, parse_snapshot_id
 from torghut_assets.domain.verdicts import Verdict
@@ -61,18 +63,18 @@ def run(candidate_id: str, snapshot_id: str | None, through: str) -> None:
 
 
 def evaluate(
-    driver: Driver, candidate: str, snapshot: str | None, *, through: str, steps: tuple[str, ...]
+    driver: Driver,
+    candidate: str,
+    snapshot: str | None,
+    *,
+    through: str,
+    steps: tuple[str, ...],
+    shown: Bar | None = None,
 ) -> None:
-    """Drive the steps with a progress bar on a terminal and a line per step elsewhere."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-    )
+    """Drive the steps with a progress bar on a terminal and a line per step elsewhere.
 
+    `shown` is the bar of a longer work of which this is a part.
+    """
     partitions = {
         "settings": None,
         "candidate": candidate,
@@ -86,31 +88,24 @@ def evaluate(
         driver.require_partition(
             "snapshot", snapshot, f"torghut snapshot take {universe} --as-of {as_of}"
         )
-    console = Console(stderr=True)
-    total = driver.count_assets(steps, through)
-    columns = (
-        TextColumn("{task.description:<28}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[doing]}"),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(candidate[:28], total=total, doing="")
+    with (
+        nullcontext(shown)
+        if shown
+        else bar(candidate, driver.count_assets(steps, through)) as progress
+    ):
         for step in steps:
             try:
                 outcome = driver.step(
                     step,
                     partitions[step],
                     through=through,
-                    on_start=lambda name: progress.update(task, doing=name),
-                    on_done=lambda _: progress.advance(task),
+                    on_start=progress.doing,
+                    on_done=lambda _: progress.advance(),
                 )
             finally:  # a step that was refused is a decision too
                 if step in _DECIDED_AFTER:
                     last = through if step == steps[-1] else _DECIDED_AFTER[step]
                     driver.settle(candidate, snapshot, through=last)
-            if not console.is_terminal:
+            if not progress.is_shown:
                 made = ", ".join(outcome.made) or "nothing: all up to date"
                 click.echo(f"{candidate}: {step}: made {made}", err=True)
-        progress.update(task, doing="")

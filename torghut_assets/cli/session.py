@@ -9,6 +9,7 @@ import click
 
 from torghut_assets.cli.driver import Driver
 from torghut_assets.cli.instance import instance_of
+from torghut_assets.cli.screen import bar
 from torghut_assets.domain.errors import BadInputError, UsageError
 from torghut_assets.domain.identifiers import parse_candidate_id, parse_date
 from torghut_assets.domain.stages.config import ROLLBACK
@@ -60,11 +61,14 @@ def run(candidate_id: str, first: str, last: str | None, as_json: bool) -> None:
     with instance_of(home) as instance:
         driver = Driver(home, instance)
         driver.require_partition("candidate", candidate, "torghut candidate add FILE")
-        for day in sessions:
-            result = trade(driver, candidate, day)
-            click.echo(json.dumps(result._asdict()) if as_json else line(result))
-            if result.rolled_back:
-                sys.exit(1)
+        with bar(candidate, len(sessions)) as progress:
+            for day in sessions:
+                progress.doing(day)
+                result = trade(driver, candidate, day)
+                progress.advance()
+                progress.say(json.dumps(result._asdict()) if as_json else line(result))
+                if result.rolled_back:
+                    sys.exit(1)
 
 
 @session.command()
@@ -202,7 +206,7 @@ def line(result: "SessionResult") -> str:
     """Return one session as a line of 80 columns."""
     shortfall = "-" if result.shortfall_bps is None else f"{result.shortfall_bps:.1f}"
     return (
-        f"{result.session}  {result.orders:>2} orders {result.fills:>2} fills  "
-        f"{100 * result.net_return_fraction:>+6.2f} %  {shortfall:>6} bps  "
-        f"gate {result.paper_gate:<12}  drift {result.drift}"
+        f"{result.session} {result.orders:>2} orders {result.fills:>2} fills "
+        f"{100 * result.net_return_fraction:>+6.2f}% {shortfall:>6} bps "
+        f"gate {result.paper_gate:<12} drift {result.drift}"
     )

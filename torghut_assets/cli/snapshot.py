@@ -4,6 +4,7 @@ import click
 
 from torghut_assets.cli.driver import Driver
 from torghut_assets.cli.instance import instance_of
+from torghut_assets.cli.screen import bar, say
 from torghut_assets.domain.errors import TorghutError
 from torghut_assets.domain.identifiers import SnapshotId, parse_date, parse_name
 from torghut_assets.resources.home import Home
@@ -50,19 +51,22 @@ def take(universe: str, as_of: str) -> None:
     new = register(home, snapshot_id)
     with instance_of(home) as instance:
         try:
-            outcome = Driver(home, instance).take_snapshot(str(snapshot_id))
+            driver = Driver(home, instance)
+            with bar(str(snapshot_id)) as progress:
+                progress.doing("bars read and checked, by symbol")
+                outcome = driver.take_snapshot(str(snapshot_id))
         except TorghutError:
             if new:  # a date that cannot be taken is no choice in the UI
                 instance.delete_dynamic_partition(str(SNAPSHOTS.name), str(snapshot_id))
             raise
-    click.echo(
+    say(
         f"{snapshot_id}: {outcome.rows} rows, {len(outcome.symbols)} symbols, "
         f"{outcome.first_session} to {outcome.last_session}, digest {outcome.digest}"
     )
     for finding in outcome.findings:
-        click.echo(f"  {finding.severity}: {finding.check} ({finding.count}): {finding.example}")
+        say(f"  {finding.severity}: {finding.check} ({finding.count}): {finding.example}")
     for caveat in outcome.source.caveats:
-        click.echo(f"  caveat: {caveat}")
+        say(f"  caveat: {caveat}")
 
 
 @snapshot.command("list")
@@ -85,7 +89,7 @@ def list_snapshots() -> None:
             if manifest is None:
                 click.echo(f"{snapshot_id}  registered, not taken")
             else:
-                click.echo(
+                say(
                     f"{snapshot_id}  {manifest.rows} rows  {manifest.first_session} to "
                     f"{manifest.last_session}  {manifest.digest}"
                 )

@@ -6,6 +6,7 @@ import sys
 import click
 
 from torghut_assets.cli.instance import instance_of
+from torghut_assets.cli.screen import say
 from torghut_assets.definitions import stage_desk
 from torghut_assets.domain.errors import UsageError
 from torghut_assets.domain.identifiers import parse_candidate_id, parse_date, parse_snapshot_id
@@ -43,7 +44,7 @@ def status(candidate_id: str | None) -> None:
         line = desk.line_of(name, last.decision.parent, receipts)
         frozen = "  frozen" if line.is_frozen else ""
         held = f"  {last.decision.held_because}" if last.decision.held_because else ""
-        click.echo(
+        say(
             f"{name}  {standing.stage}  after {last.decision.stage} {last.outcome.value}"
             f"  receipt {last.sequence}{held}{frozen}"
         )
@@ -66,16 +67,16 @@ def history(candidate_id: str, as_json: bool) -> None:
             continue
         decision = receipt.decision
         about = f" on {decision.snapshot_id}" if decision.snapshot_id else ""
-        click.echo(
+        say(
             f"{receipt.sequence:>5}  {receipt.recorded_at:%Y-%m-%dT%H:%M:%SZ}  {decision.stage}"
             f"{about}: {receipt.outcome.value} -> {decision.to_stage}  "
             f"{receipt.digest[:16]}  by {receipt.actor}"
         )
         if decision.superseded or decision.held_because:
-            click.echo(f"         {decision.superseded or decision.held_because}")
+            say(f"         {decision.superseded or decision.held_because}")
         for side, finding in findings_of(decision):
             if finding.outcome is not Outcome.PASS:
-                click.echo(f"         {side} {finding.condition}: {finding.outcome.value}")
+                say(f"         {side} {finding.condition}: {finding.outcome.value}")
 
 
 @stage.command()
@@ -132,9 +133,9 @@ def validate(
 
 
 def _print(side: str, finding: Finding) -> None:
-    click.echo(f"{finding.outcome.value:<12}  {side} {finding.condition}: {finding.detail}")
+    say(f"{finding.outcome.value:<12}  {side} {finding.condition}: {finding.detail}", hanging=16)
     for ref in finding.looked_at:
-        click.echo(f"{'':<12}    {ref.name} {ref.digest}")
+        say(f"{'':<12}    {ref.name} {ref.digest}")
 
 
 def _receipts_of(candidate: str, receipts: tuple[StageReceipt, ...]) -> list[StageReceipt]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from torghut_assets.cli.instance import instance_of
+from torghut_assets.cli.screen import counted, say
 from torghut_assets.domain.errors import UpstreamMissingError
 from torghut_assets.domain.identifiers import parse_candidate_id, parse_date
 from torghut_assets.resources.home import Home
@@ -63,17 +64,18 @@ def report(candidate_id: str, first: str, last: str, by: str, as_json: bool) -> 
         click.echo(json.dumps(document, indent=2))
         return
     orders = sum(len(record.orders) for record in records)
-    click.echo(
-        f"{candidate_id}: {orders} orders in {len(records)} sessions, {records[0].session} to "
-        f"{records[-1].session}; basis points, positive is cost"
+    traded = f"{counted(orders, 'order')} in {counted(len(records), 'session')}"
+    say(
+        f"{candidate_id}: {traded}, {records[0].session} to {records[-1].session}; basis points, "
+        "positive is cost"
     )
     click.echo(
-        f"{by:<14}{'metric':<22}{'orders':>7}{'mean':>9}{'low':>9}{'high':>9}{'p50':>9}{'p95':>9}"
+        f"{by:<12}{'metric':<21}{'orders':>7}{'mean':>8}{'low':>8}{'high':>8}{'p50':>8}{'p95':>8}"
     )
     for summary in summaries:
         click.echo(_line(summary))
     for markout in markouts:
-        click.echo(
+        say(
             f"markout after {markout.horizon.replace('_', ' ')}: {_number(markout.mean_bps)} bps, "
             f"{markout.orders} orders; positive is in our favour"
         )
@@ -109,14 +111,14 @@ def propose(candidate_id: str, first: str, last: str) -> None:
     path = home.root / "proposals" / f"cost_model.{digest[:12]}.yaml"
     if not path.exists():
         write_new(path, document.encode())
-    click.echo(f"{proposal.orders} orders in {proposal.sessions} sessions; record {digest}")
+    say(f"{proposal.orders} orders in {proposal.sessions} sessions; record {digest}")
     for c in proposal.coefficients:
         verdict = "keep" if c.proposed == c.in_force else f"propose {c.proposed:.4g}"
-        click.echo(
+        say(
             f"  {c.name:<30}{c.in_force:>8.4g} in force, {c.estimate:.4g} estimated "
             f"[{c.low:.4g}, {c.high:.4g}]: {verdict}"
         )
-    click.echo(f"not in force: {path}")
+    say(f"not in force: {path}")
 
 
 def _window(candidate_id: str, first: str, last: str) -> "tuple[PaperTca, ...]":
@@ -140,8 +142,8 @@ def _window(candidate_id: str, first: str, last: str) -> "tuple[PaperTca, ...]":
 
 def _line(summary: "CostSummary") -> str:
     shown = (summary.mean, summary.low, summary.high, summary.p50, summary.p95)
-    figures = "".join(f"{_number(value):>9}" for value in shown)
-    return f"{summary.group:<14}{summary.metric:<22}{summary.orders:>7}{figures}"
+    figures = "".join(f"{_number(value):>8}" for value in shown)
+    return f"{summary.group:<12}{summary.metric:<21}{summary.orders:>7}{figures}"
 
 
 def _number(value: float | None) -> str:

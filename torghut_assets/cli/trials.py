@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from torghut_assets.cli.screen import counted, say
 from torghut_assets.domain.errors import EvidenceError
 from torghut_assets.resources.home import Home
 
@@ -49,7 +50,7 @@ def list_tickets(family: str | None) -> None:
         again = "  again" if trial.evaluation_digest in seen else ""
         seen.add(trial.evaluation_digest)
         if family in (None, trial.family):
-            click.echo(
+            say(
                 f"{entry.sequence:6d}  {entry.recorded_at:%Y-%m-%d %H:%M:%S}  "
                 f"{trial.inputs.candidate_id}  {trial.inputs.snapshot_id}  {trial.purpose}  "
                 f"{trial.grid_points} points  {ended.get(entry.sequence, 'open')}{again}"
@@ -72,14 +73,15 @@ def count(candidate: str) -> None:
     register = register_of(Home.from_environment())
     found = register.count(parse_candidate_id(candidate))
     click.echo(f"{candidate}: N = {found.raw}")
-    click.echo(f"  {found.registered_trials} grid points in {found.backtests} evaluations")
+    points, backtests = found.registered_trials, found.backtests
+    click.echo(f"  {counted(points, 'grid point')} in {counted(backtests, 'evaluation')}")
     click.echo(f"  {found.own_trials} of them its own, {found.ancestor_trials} of its ancestors")
     click.echo(f"  {found.abandoned} evaluations were never finished; they count")
     click.echo(f"  {found.declared_outside} declared as made outside")
     click.echo(f"  {found.repeats} tickets computed the same again; they do not count")
     click.echo(f"  {found.unattributed_trials} unfinished ones of other families, not added")
-    click.echo(f"  {found.holdout_looks} looks at a final holdout")
-    click.echo(f"  register entry {found.head_sequence}, {found.head_digest}")
+    click.echo(f"  {counted(found.holdout_looks, 'look')} at a final holdout")
+    say(f"  register entry {found.head_sequence}, {found.head_digest}")
     for member in found.members:
         click.echo(f"  family: {member.candidate_id} ({member.reason})")
 
@@ -106,10 +108,10 @@ def verify(strict: bool) -> None:
     worst = [f for f in findings if strict or f.severity != "notice"]
     if worst:
         raise EvidenceError(
-            f"trial register {home.trial_register_path}: {len(worst)} findings, see above. "
-            "docs/trials.md says what each of them means and what to do."
+            f"trial register {home.trial_register_path}: {counted(len(worst), 'finding')}, see "
+            "above. docs/trials.md says what each of them means and what to do."
         )
-    click.echo(f"trial register: {len(register.entries())} entries, whole and anchored")
+    say(f"trial register: {len(register.entries())} entries, whole and anchored")
 
 
 @trials.command()
@@ -132,4 +134,4 @@ def acknowledge(sequence: int, by: str, reason: str) -> None:
 
 
 def _show(finding: "RegisterFinding") -> None:
-    click.echo(f"{finding.severity}: entry {finding.sequence}: {finding.code}: {finding.detail}")
+    say(f"{finding.severity}: entry {finding.sequence}: {finding.code}: {finding.detail}")

@@ -7,7 +7,7 @@ import pytest
 from torghut_assets.domain.snapshots.calendar import load_sessions
 from torghut_assets.domain.snapshots.errors import SourceUnreadableError
 from torghut_assets.domain.snapshots.universes import LeanSettings, Universe
-from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.artifact_files import FileStore
 from torghut_assets.resources.bar_reader import read_panel
 from torghut_assets.resources.market_data.lean import LeanSource
 from torghut_assets.resources.snapshot_writer import plan_window, take_snapshot
@@ -67,7 +67,7 @@ def universe(root, symbols=("AAA", "NEW"), frequency="1d", bars="trade", start=F
 
 
 def panel_of(of_universe, as_of, tmp_path):
-    store = ArtifactStore(tmp_path / "store")
+    store = FileStore(tmp_path / "store")
     manifest = take_snapshot(of_universe, as_of, store, None)
     return manifest, read_panel(manifest, store)
 

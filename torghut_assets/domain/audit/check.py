@@ -5,16 +5,12 @@ Faults are raised in one fixed order, from the bytes inward, so that the first i
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Final
 
-from torghut_assets.domain.audit.commitments import (
-    FIELD_GROUPS,
-    RedactedRecord,
-    fields_of_groups,
-    require_commitment,
-)
+from torghut_assets.domain.audit.commitments import FIELD_GROUPS, fields_of_groups
+from torghut_assets.domain.audit.decisions import DECISIONS
 from torghut_assets.domain.audit.faults import NotAPackError, PackFault, PackFaultError
 from torghut_assets.domain.audit.manifest import (
     EXPORT,
@@ -29,50 +25,25 @@ from torghut_assets.domain.audit.manifest import (
     digest_in,
     record_name,
     redacted_name,
-    salts_name,
     sums_text,
 )
-from torghut_assets.domain.audit.proofs import ProvenLedger, check_ledger_part, require_anchor
-from torghut_assets.domain.audit.redecide import (
-    REDECIDED,
-    RecordT,
-    RedactedError,
-    Redecided,
-    recount_trials,
-    rejudge_approvals,
+from torghut_assets.domain.audit.pack_records import (
+    PackRecords,
+    PackSource,
+    ReadReference,
+    parsed,
+    small_file,
 )
+from torghut_assets.domain.audit.proofs import ProvenLedger, check_ledger_part, require_anchor
+from torghut_assets.domain.audit.redecide import recount_trials, rejudge_approvals
+from torghut_assets.domain.audit.redecided import CannotDecideError, Redecided
 from torghut_assets.domain.audit.registers import check_registers
 from torghut_assets.domain.backtest.overfit_records import OverfitDiagnostics
-from torghut_assets.domain.drift.records import DriftReport
+from torghut_assets.domain.backtest.trials import RegisterEntry
 from torghut_assets.domain.errors import EvidenceError
-from torghut_assets.domain.evidence.faults import EvidenceRefusedError, Fault
-from torghut_assets.domain.evidence.strict_json import parse_canonical
+from torghut_assets.domain.records import Record
 
-MAX_SMALL_BYTES: Final = 4 * 1024 * 1024
-_KIND: Final = re.compile(rb'\{"kind":"([a-z0-9-]{1,80})","record":\{')
 _TABLES: Final = "tables/"
-
-
-class PackSource(Protocol):
-    """The files of a pack whose container was checked."""
-
-    @property
-    def location(self) -> str:
-        """Name of the pack, for messages."""
-        ...
-
-    @property
-    def sizes(self) -> Mapping[str, int]:
-        """Length in bytes by name."""
-        ...
-
-    def read(self, name: str) -> bytes:
-        """Return a file's bytes, its CRC checked."""
-        ...
-
-    def digest(self, name: str) -> str:
-        """Return a file's SHA-256, its CRC checked, in constant memory."""
-        ...
 
 
 @dataclass
@@ -96,10 +67,15 @@ class PackFindings:
     approvals: list[Redecided] = field(default_factory=list)
     not_decided: list[str] = field(default_factory=list)
     redacted: dict[str, list[str]] = field(default_factory=dict)
+    removed: dict[str, str] = field(default_factory=dict)
     withheld: int = 0
 
 
-def check_pack(source: PackSource, anchors: Iterable[tuple[str, bytes]] = ()) -> PackFindings:
+def check_pack(
+    source: PackSource,
+    anchors: Iterable[tuple[str, bytes]] = (),
+    read_reference: ReadReference | None = None,
+) -> PackFindings:
     """Check a pack and return what was verified.
 
     Parameters
@@ -108,6 +84,8 @@ def check_pack(source: PackSource, anchors: Iterable[tuple[str, bytes]] = ()) ->
     anchors : iterable of (name, bytes)
         Tree heads that were kept elsewhere. Without one, whoever has a runner's key could have
         made another ledger; with one, that shows.
+    read_reference : callable or None
+        Reads tables, for decisions that rest on them; without it they are not decided again.
 
     Raises
     ------
@@ -133,8 +111,10 @@ def check_pack(source: PackSource, anchors: Iterable[tuple[str, bytes]] = ()) ->
         ledger.entries,
     )
     findings.trials, findings.receipts = len(registers.trials), len(registers.receipts)
-    records = PackRecords(source, manifest, ledger.export.commitments)
-    records.check(findings)
+    records = PackRecords(source, manifest, ledger, read_reference)
+    findings.redacted = records.check()
+    findings.records = len(records.kinds)
+    findings.removed = records.removed()
     if REDACTION in source.sizes:
         _require_redaction(source, records, findings)
     findings.tables = sum(name.startswith(_TABLES) for name in digests)
@@ -142,6 +122,7 @@ def check_pack(source: PackSource, anchors: Iterable[tuple[str, bytes]] = ()) ->
     findings.unstated = sorted(records.kinds.keys() - stated)
     _decide_again(findings, records, registers.trials)
     findings.approvals.extend(rejudge_approvals(ledger.entries, ledger.ring))
+    records.require_held(findings.removed)
     return findings
 
 
@@ -152,7 +133,7 @@ def _manifest(source: PackSource) -> tuple[AuditPack, str]:
                 PackFault.MANIFEST_MISSING, location=source.location, detail=f"no {name}"
             )
     where = f"{source.location}: {MANIFEST}"
-    data = parsed(_small(source, MANIFEST), location=where)
+    data = parsed(small_file(source, MANIFEST), location=where)
     form = (data.get("kind"), data.get("version")) if isinstance(data, dict) else (None, None)
     if form != (AuditPack.record_kind, AuditPack.record_version):
         raise NotAPackError(
@@ -169,38 +150,11 @@ def _manifest(source: PackSource) -> tuple[AuditPack, str]:
     return manifest, manifest.digest
 
 
-def parsed(payload: bytes, *, location: str) -> Any:
-    """Return canonical JSON as plain data; nesting that is too deep has its own fault.
-
-    Raises
-    ------
-    EvidenceRefusedError, PackFaultError
-    """
-    try:
-        return parse_canonical(payload, location=location)
-    except EvidenceRefusedError as error:
-        if error.fault is Fault.NOT_JSON and "recursion" in error.detail:
-            raise PackFaultError(
-                PackFault.NESTED_TOO_DEEPLY, location=location, detail="JSON in JSON without end"
-            ) from error
-        raise
-
-
-def _small(source: PackSource, name: str) -> bytes:
-    if source.sizes[name] > MAX_SMALL_BYTES:
-        raise PackFaultError(
-            PackFault.TOO_LARGE,
-            location=name,
-            detail=f"{source.sizes[name]} bytes, limit {MAX_SMALL_BYTES}",
-        )
-    return source.read(name)
-
-
 def _require_sums(source: PackSource, digests: Mapping[str, str]) -> None:
     expected = sums_text({name: d for name, d in digests.items() if name != SUMS})
     if source.sizes[SUMS] != len(expected) or source.read(SUMS) != expected.encode("ascii"):
         known: dict[str, str] = {}
-        for line in _small(source, SUMS).decode("ascii", "replace").splitlines():
+        for line in small_file(source, SUMS).decode("ascii", "replace").splitlines():
             digest, _, name = line.partition("  ")
             known[name] = digest
         other = [n for n, d in digests.items() if n != SUMS and known.get(n) != d]
@@ -256,8 +210,8 @@ def _ledger(source: PackSource, manifest_digest: str) -> ProvenLedger:
                 raise PackFaultError(
                     PackFault.MALFORMED, location=name, detail="no name of a ledger entry"
                 )
-            entries[int(number)] = _small(source, name)
-    proof = {name: _small(source, name) for name in (EXPORT, HEAD, LEAVES)}
+            entries[int(number)] = small_file(source, name)
+    proof = {name: small_file(source, name) for name in (EXPORT, HEAD, LEAVES)}
     return check_ledger_part(entries, proof, manifest_digest)
 
 
@@ -269,83 +223,9 @@ def _require_same_subject(manifest: AuditPack, ledger: ProvenLedger) -> None:
         )
 
 
-class PackRecords:
-    """The records of a pack, whole or redacted."""
-
-    def __init__(
-        self, source: PackSource, manifest: AuditPack, commitments: Mapping[str, str]
-    ) -> None:
-        self._source = source
-        self._manifest = manifest
-        self._commitments = commitments
-        self._hidden: dict[str, RedactedRecord] = {}
-        self.kinds: dict[str, str] = {}
-
-    def check(self, findings: PackFindings) -> None:
-        """Look at every record's form, and at the commitments of those that are redacted."""
-        for name in self._source.sizes:
-            if name.startswith("records/"):
-                self._check_record(name)
-            elif name.startswith("redacted/"):
-                self._check_redacted(name, findings)
-        findings.records = len(self.kinds)
-
-    def _check_record(self, name: str) -> None:
-        payload = _small(self._source, name)
-        data = parsed(payload, location=name)
-        found = _KIND.match(payload)
-        if (
-            found is None
-            or not isinstance(data, dict)
-            or set(data) != {"kind", "record", "version"}
-        ):
-            raise PackFaultError(PackFault.MALFORMED, location=name, detail="no record")
-        self.kinds[digest_in(name)] = found.group(1).decode("ascii")
-
-    def _check_redacted(self, name: str, findings: PackFindings) -> None:
-        digest = digest_in(name)
-        payload = _small(self._source, name)
-        parsed(payload, location=name)
-        try:
-            record = RedactedRecord.from_canonical_bytes(payload, location=name)
-        except EvidenceError as error:
-            raise PackFaultError(
-                PackFault.MALFORMED, location=name, detail=str(error).rstrip(".")
-            ) from error
-        both = {record_name(digest), salts_name(digest)} & self._source.sizes.keys()
-        if record.digest_of_record != digest or both:
-            raise PackFaultError(
-                PackFault.COMMITMENT_DIFFERS,
-                location=name,
-                detail=f"it stands for {record.digest_of_record}"
-                + (f", and {min(both)} is here, too" if both else ""),
-            )
-        require_commitment(record, self._commitments.get(digest), location=name)
-        self._hidden[digest] = record
-        self.kinds[digest] = record.kind
-        findings.redacted[digest] = sorted(record.hidden)
-
-    def load(self, model: type[RecordT], digest: str, *, needed_by: str) -> RecordT:
-        """Return a record; see `redecide.Records`."""
-        if digest in self._hidden:
-            raise RedactedError(digest)
-        name = record_name(digest)
-        if name not in self._source.sizes:
-            raise PackFaultError(
-                PackFault.RECORD_MISSING,
-                location=needed_by,
-                detail=f"the record {digest} that it rests on is not in the pack",
-            )
-        return model.from_canonical_bytes(_small(self._source, name), location=name)
-
-    def of_kind(self, kind: str) -> tuple[str, ...]:
-        """Digests of the records of a kind, in order."""
-        return tuple(sorted(digest for digest, found in self.kinds.items() if found == kind))
-
-
 def _require_redaction(source: PackSource, records: "PackRecords", found: PackFindings) -> None:
     """Refuse a note of a redaction that says anything but what was taken out."""
-    data = parsed(_small(source, REDACTION), location=REDACTION)
+    data = parsed(small_file(source, REDACTION), location=REDACTION)
     listed = data.get("groups") if isinstance(data, dict) else None
     groups = [str(group) for group in listed] if isinstance(listed, list) else []
     known = bool(groups) and set(groups) <= FIELD_GROUPS.keys()
@@ -363,25 +243,18 @@ def _require_redaction(source: PackSource, records: "PackRecords", found: PackFi
             )
 
 
-def _decide_again(findings: PackFindings, records: PackRecords, trials: tuple[Any, ...]) -> None:
-    for kind, (model, decide) in REDECIDED.items():
-        for digest in records.of_kind(kind):
-            try:
-                report = records.load(model, digest, needed_by=kind)
-                findings.decisions.append(decide(report, records))
-            except RedactedError as error:
-                findings.not_decided.append(
-                    f"{kind} {digest[:12]}: record {error.digest[:12]} is redacted"
-                )
-    findings.not_decided += [
-        f"{DriftReport.record_kind} {digest[:12]}: not by this version; its digest is verified"
-        for digest in records.of_kind(DriftReport.record_kind)
+def _decide_again(
+    findings: PackFindings, records: PackRecords, trials: tuple[RegisterEntry, ...]
+) -> None:
+    """Decide everything again; what cannot be is named, with the reason that the pack gives."""
+    decisions: list[tuple[type[Record], Callable[..., Redecided]]] = [
+        *DECISIONS,
+        (OverfitDiagnostics, lambda record, known: recount_trials(record, trials, known)),
     ]
-    for digest in records.of_kind(OverfitDiagnostics.record_kind):
-        try:
-            overfit = records.load(OverfitDiagnostics, digest, needed_by="trial count")
-            findings.decisions.append(recount_trials(overfit, trials, records))
-        except RedactedError as error:
-            findings.not_decided.append(
-                f"trial count {digest[:12]}: record {error.digest[:12]} is redacted"
-            )
+    for model, decide in decisions:
+        for digest in records.of_kind(model.record_kind):
+            try:
+                record = records.load(model, digest, needed_by=model.record_kind)
+                findings.decisions.append(decide(record, records))
+            except CannotDecideError as error:
+                findings.not_decided.append(f"{model.record_kind} {digest[:12]}: {error}")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from torghut_assets.domain.backtest.trials import TrialTicket
 from torghut_assets.domain.stages.receipts import StageReceipt
 
-Bytes = Literal["intact", "altered", "missing"]
+Bytes = Literal["intact", "altered", "missing", "removed"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class MadeRecord:
     """A record and how it came about.
 
     `statement` is the ledger entry that says so, `signers` whose keys signed it (role and
-    owner); `None` and empty if nobody signed.
+    owner); `None` and empty if nobody signed. `tombstone` is the entry that stands for bytes
+    that were removed under retention.
     """
 
     asset: str
@@ -37,6 +38,7 @@ class MadeRecord:
     signers: tuple[str, ...]
     actor: str | None
     earlier: int = 0
+    tombstone: int | None = None
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,10 @@ class ChainEvidence(Protocol):
         """Whether an artifact is there, its bytes as its name says."""
         ...
 
+    def removal(self, digest: str) -> str | None:
+        """Return how to say that a tombstone stands for an artifact; `None` if none does."""
+        ...
+
     def finished_trial(self, result_digest: str) -> bool:
         """Whether a trial ticket ended with this result."""
         ...
@@ -73,15 +77,23 @@ class ChainEvidence(Protocol):
 
 
 class Link(NamedTuple):
-    """One step of a chain: whether it resolves, and if not, why."""
+    """One step of a chain: whether it resolves, and if not, why.
+
+    `is_removed`: what it leads to was removed under retention, provably; nothing is missing.
+    """
 
     name: str
     resolves: bool
     detail: str
+    is_removed: bool = False
 
 
 class _BrokenLinkError(Exception):
     """A link does not resolve."""
+
+
+class _RemovedLinkError(Exception):
+    """A link leads to what a tombstone stands for."""
 
 
 class ChainResolver:
@@ -216,9 +228,14 @@ class ChainResolver:
 
     def _stated(self, model: type[RecordT], digest: str) -> RecordT:
         """Return a record that is stated, with all its files."""
+        self._require_not_removed(digest)
         record = self._evidence.record(model, digest)
         self._whole((digest,))
         return record
+
+    def _require_not_removed(self, digest: str) -> None:
+        if (said := self._evidence.removal(digest)) is not None:
+            raise _RemovedLinkError(f"{digest} {said}")
 
     def _whole(self, digests: Iterable[str | None]) -> None:
         """Require records to be stated, and their bytes and files to be there."""
@@ -228,6 +245,7 @@ class ChainResolver:
             if files is None:
                 raise _BrokenLinkError(f"no statement about {digest}")
             for name, one in {"the record": digest or "", **files}.items():
+                self._require_not_removed(one)
                 _require(self._evidence.is_intact(one), f"{name} {one} is missing or altered")
 
 
@@ -248,6 +266,8 @@ def _walked(steps: Iterator[Link | str], first: str) -> tuple[Link, ...]:
                 links.append(step)
     except (EvidenceError, _BrokenLinkError) as error:
         links.append(Link(name, resolves=False, detail=str(error)))
+    except _RemovedLinkError as error:
+        links.append(Link(name, resolves=False, detail=str(error), is_removed=True))
     return tuple(links)
 
 

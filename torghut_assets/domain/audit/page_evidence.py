@@ -13,9 +13,12 @@ from torghut_assets.domain.digests import canonical_json
 from torghut_assets.domain.drift.records import DriftReport
 from torghut_assets.domain.evidence.approval_records import Approval
 from torghut_assets.domain.evidence.entries import LedgerEntry
+from torghut_assets.domain.evidence.retention_records import TOMBSTONE, Tombstone
 from torghut_assets.domain.gates.paper_records import PaperGateReport
 from torghut_assets.domain.gates.records import GateReport
+from torghut_assets.domain.ramp.records import RampStage
 from torghut_assets.domain.records import Record
+from torghut_assets.domain.rollback.records import IncidentReport
 from torghut_assets.domain.stages.receipts import StageReceipt
 from torghut_assets.domain.tca.records import PaperTca
 
@@ -71,6 +74,17 @@ class PageEvidence:
         return self.current("drift_report", DriftReport)
 
     @property
+    def ramp_stages(self) -> tuple[RampStage, ...]:
+        """On which level of capital it is, and what stands before the next."""
+        found = (self.current(name, RampStage) for name in ("ramp_stage_1", "ramp_stage_2_plus"))
+        return tuple(stage for stage in found if stage is not None)
+
+    @property
+    def incident(self) -> IncidentReport | None:
+        """Why it was taken back, if it was."""
+        return self.current("incident_report", IncidentReport)
+
+    @property
     def overfit(self) -> OverfitDiagnostics | None:
         """How likely the result is luck."""
         return self.current("overfit_diagnostics", OverfitDiagnostics)
@@ -111,8 +125,17 @@ class PageEvidence:
         )
 
     def approvals(self) -> Iterator[tuple[LedgerEntry, Approval]]:
-        """Return the approvals in the pack with their entries."""
+        """Return the approvals in the pack with their entries; not those of a retention plan."""
         for entry in self.entries:
             if entry.kind == "approval":
                 where = f"ledger entry {entry.sequence}"
-                yield entry, entry.statement.record(Approval, location=where)
+                approval = entry.statement.record(Approval, location=where)
+                if approval.decision.kind != "retention":
+                    yield entry, approval
+
+    def removed(self) -> Iterator[tuple[int, Tombstone]]:
+        """Return the tombstones in the pack with the number of their entries."""
+        for entry in self.entries:
+            if entry.kind == TOMBSTONE:
+                where = f"ledger entry {entry.sequence}"
+                yield entry.sequence, entry.statement.record(Tombstone, location=where)

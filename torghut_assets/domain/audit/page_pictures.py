@@ -1,15 +1,26 @@
-"""Pictures of the report page, as SVG that a printer and a screen reader can use.
+"""Pictures of the report page, readable at any width, on paper and with a screen reader.
 
-Every picture has a title and a description in words; what it shows stands in a table, too, or
-is counted in its description. Colours come from the page's style, light and dark.
+Words are text of the page, never of a drawing: they keep their size on a narrow screen and can be
+searched and read aloud. A drawing has a name and a description; what a bar shows stands beside it
+as a number. Colours come from the page's style, light and dark.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Final
+from typing import Final, NamedTuple
 
-_WIDTH: Final = 720
 _POINTS: Final = 360
+_WIDTH: Final = 720
+_HEIGHT: Final = 150
+
+
+class Bar(NamedTuple):
+    """One value from 0 up, and its limit if it has one: `at most` or `at least` a number."""
+
+    label: str
+    value: float
+    limit: float | None = None
+    bound: str = ""
 
 
 def line_picture(
@@ -24,86 +35,85 @@ def line_picture(
     labels : (str, str)
         What stands at the left and the right end.
     """
-    height, left = 180, 70
     step = max(1, -(-len(values) // _POINTS))
     thin = [*values[::step], values[-1]]
     low, high = min(values), max(values)
     span = (high - low) or 1.0
-    width = _WIDTH - left - 10
     points = " ".join(
-        f"{left + width * i / (len(thin) - 1):.1f},{10 + (height - 40) * (high - v) / span:.1f}"
+        f"{_WIDTH * i / (len(thin) - 1):.1f},{5 + (_HEIGHT - 10) * (high - v) / span:.1f}"
         for i, v in enumerate(thin)
     )
-    body = (
-        f'<line class="axis" x1="{left}" y1="10" x2="{left}" y2="{height - 30}"/>'
-        f'<line class="axis" x1="{left}" y1="{height - 30}" x2="{_WIDTH - 10}" y2="{height - 30}"/>'
-        f'<polyline class="line" points="{points}"/>'
-        + _text(left - 6, 16, f"{high:.2f}", "end")
-        + _text(left - 6, height - 30, f"{low:.2f}", "end")
-        + _text(left, height - 10, labels[0], "start")
-        + _text(_WIDTH - 10, height - 10, labels[1], "end")
-    )
-    return _picture(title, description, height, body)
-
-
-def bar_picture(
-    title: str, description: str, bars: Sequence[tuple[str, float, float | None]]
-) -> str:
-    """Return horizontal bars, each with its value and, if there is one, a mark at its limit.
-
-    Parameters
-    ----------
-    bars : sequence of (label, value, limit or None)
-    """
-    left, row = 250, 26
-    ends = [abs(v) for _, v, _ in bars] + [abs(x) for *_, x in bars if x is not None]
-    scale = (_WIDTH - left - 80) / (max(ends) or 1.0)
-    body = ""
-    for number, (label, value, limit) in enumerate(bars):
-        y = 8 + number * row
-        body += _text(left - 8, y + 13, label, "end")
-        body += (
-            f'<rect class="bar" x="{left}" y="{y}" width="{abs(value) * scale:.1f}" height="16"/>'
-        )
-        body += _text(left + abs(value) * scale + 6, y + 13, f"{value:.3g}", "start")
-        if limit is not None:
-            x = left + abs(limit) * scale
-            body += f'<line class="limit" x1="{x:.1f}" y1="{y - 3}" x2="{x:.1f}" y2="{y + 19}"/>'
-    return _picture(title, description, 16 + row * len(bars), body)
-
-
-def chain_picture(title: str, description: str, links: Sequence[tuple[str, str, bool]]) -> str:
-    """Return boxes in rows, in order, joined by arrows; a missing one has a dashed frame.
-
-    Parameters
-    ----------
-    links : sequence of (name, what stands below it, whether it is there)
-    """
-    columns, box, gap, row = 4, 160, 26, 74
-    body = ""
-    for number, (name, below, present) in enumerate(links):
-        x, y = 4 + number % columns * (box + gap), 6 + number // columns * row
-        kind = "box" if present else "box missing"
-        body += f'<rect class="{kind}" x="{x}" y="{y}" width="{box}" height="50" rx="6"/>'
-        body += _text(x + box / 2, y + 21, name, "middle")
-        body += _text(x + box / 2, y + 39, below, "middle")
-        if number + 1 < len(links):
-            if number % columns < columns - 1:
-                body += f'<path class="axis" d="M{x + box} {y + 25} h{gap - 4} m-6 -5 l6 5 l-6 5"/>'
-            else:
-                down = f"M{x + box / 2} {y + 50} v12 H{4 + box / 2} v8 m-5 -6 l5 6 l5 -6"
-                body += f'<path class="axis" d="{down}"/>'
-    return _picture(title, description, 12 + row * (-(-len(links) // columns)), body)
-
-
-def _picture(title: str, description: str, height: float, body: str) -> str:
     return (
-        f'<figure><svg role="img" viewBox="0 0 {_WIDTH + 20} {height}" '
-        f'aria-label="{escape(title)}. {escape(description)}">'
-        f"<title>{escape(title)}</title><desc>{escape(description)}</desc>{body}</svg>"
-        f"<figcaption>{escape(title)}. {escape(description)}</figcaption></figure>\n"
+        f"<figure><figcaption>{escape(title)}</figcaption>\n"
+        f'<div class="plot"><div class="ends" aria-hidden="true"><span>{high:.2f}</span>'
+        f"<span>{low:.2f}</span></div>"
+        f'<svg role="img" viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" '
+        f'aria-label="{escape(title)}: {escape(description)}">'
+        f'<polyline class="line" points="{points}"/></svg></div>\n'
+        f'<div class="days"><span>{escape(labels[0])}</span><span>{escape(labels[1])}</span></div>'
+        f'<p class="soft">{escape(_sentence(description))}</p></figure>\n'
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+def bar_picture(caption: str, bars: Sequence[Bar]) -> str:
+    """Return a table of values, each with a bar, and a mark at its limit if there is one."""
+    ends = [bar.value for bar in bars] + [bar.limit for bar in bars if bar.limit is not None]
+    low, high = min([0.0, *ends]), max([0.0, *ends])
+    scale = _Scale(low, 100.0 / ((high - low) or 1.0))
+    rows = "".join(
+        f'<tr><th scope="row">{escape(bar.label)}</th><td class="n">{bar.value:.3g}</td>'
+        f"<td>{escape(f'{bar.bound} {bar.limit:g}' if bar.limit is not None else 'no limit')}</td>"
+        f'<td class="drawn">{_bar(bar, scale)}</td></tr>\n'
+        for bar in bars
+    )
+    return (
+        f'<table class="bars"><caption>{escape(caption)}</caption><thead><tr>'
+        '<th scope="col">Measure</th><th scope="col">Value</th><th scope="col">Limit</th>'
+        f'<th scope="col">Next to its limit</th></tr></thead>\n<tbody>{rows}</tbody></table>\n'
+    )
+
+
+class _Scale(NamedTuple):
+    """Where a value lies in a drawing that is 104 wide."""
+
+    low: float
+    per_unit: float
+
+    def at(self, value: float) -> float:
+        return 2.0 + (value - self.low) * self.per_unit
+
+
+def _bar(bar: Bar, scale: _Scale) -> str:
+    """Draw one bar from zero, to the left if it is negative; the numbers beside it say the same."""
+    zero, end = scale.at(0.0), scale.at(bar.value)
+    limit = "" if bar.limit is None else _upright("limit", scale.at(bar.limit))
+    return (
+        '<svg aria-hidden="true" viewBox="0 0 104 16" preserveAspectRatio="none">'
+        f'<rect class="bar" x="{min(zero, end):.1f}" y="3" width="{abs(end - zero):.1f}" '
+        f'height="10"/>{_upright("zero", zero)}{limit}</svg>'
+    )
+
+
+def _upright(kind: str, x: float) -> str:
+    return f'<line class="{kind}" x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="16"/>'
+
+
+def chain_picture(label: str, links: Iterable[tuple[str, str, bool]]) -> str:
+    """Return the links of a chain as a list of boxes; a missing one says so and is dashed.
+
+    Parameters
+    ----------
+    label : str
+        Name of the list.
+    links : iterable of (name, what stands below it, whether it is there)
+    """
+    items = "".join(
+        f"<li{'' if present else ' class=missing'}><strong>{escape(name)}</strong>"
+        f"<code>{escape(below)}</code></li>"
+        for name, below, present in links
+    )
+    return f'<ol class="chain" aria-label="{escape(label)}">{items}</ol>\n'
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."

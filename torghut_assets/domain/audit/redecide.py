@@ -1,20 +1,23 @@
 """Decide again what a pack says was decided: gates, paper gates, trial counts, approvals.
 
-Each decision is a pure function of records and a policy, and all of these are in the pack. So
-nobody has to believe a verdict: it is computed once more and compared byte for byte.
+`redecide_trading` and `redecide_ramp` do the same for drift, rollbacks and the ramp.
 """
 
-import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol, TypeVar
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
 
 from torghut_assets.domain.audit.faults import PackFault, PackFaultError
+from torghut_assets.domain.audit.redecided import (
+    Records,
+    Redecided,
+    require_exchange_sessions,
+    require_same,
+)
 from torghut_assets.domain.backtest.overfit_records import OverfitDiagnostics
 from torghut_assets.domain.backtest.trial_count import count_trials
 from torghut_assets.domain.backtest.trial_policy import TrialPolicy
 from torghut_assets.domain.backtest.trials import RegisterEntry
-from torghut_assets.domain.digests import canonical_json
 from torghut_assets.domain.evidence.approval_records import Approval
 from torghut_assets.domain.evidence.approvals import approvals_in
 from torghut_assets.domain.evidence.entries import LedgerEntry
@@ -29,50 +32,10 @@ from torghut_assets.domain.gates.paper_records import PaperGateReport
 from torghut_assets.domain.gates.policy import GatePolicy
 from torghut_assets.domain.gates.records import GateReport
 from torghut_assets.domain.orders.records import PaperDeployment
-from torghut_assets.domain.records import Record
-from torghut_assets.domain.snapshots.calendar import load_sessions
 from torghut_assets.domain.tca.records import PaperTca
 
-RecordT = TypeVar("RecordT", bound=Record)
-_CALENDAR: Final = "XNYS"
 _LATER: Final = frozenset({Fault.KEY_REVOKED, Fault.APPROVAL_SPENT})
 """What may become of a good approval: its key is revoked, or a decision uses it up."""
-
-
-class RedactedError(Exception):
-    """A record that a decision needs is there without some of its fields."""
-
-    def __init__(self, digest: str) -> None:
-        self.digest = digest
-        super().__init__(digest)
-
-
-class Records(Protocol):
-    """The records of a pack."""
-
-    def load(self, model: type[RecordT], digest: str, *, needed_by: str) -> RecordT:
-        """Return a record.
-
-        Raises
-        ------
-        RedactedError
-            If fields were taken out of it.
-        PackFaultError
-            With `record_missing` if it is not in the pack.
-        EvidenceError
-            If it is no such record.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class Redecided:
-    """One decision that was computed again, with the same outcome."""
-
-    kind: str
-    subject: str
-    digest: str
-    verdict: str
 
 
 def redecide_gate(report: GateReport, records: Records) -> Redecided:
@@ -82,7 +45,7 @@ def redecide_gate(report: GateReport, records: Records) -> Redecided:
     ------
     PackFaultError
         With `decision_differs`, naming the first limit that comes out otherwise.
-    RedactedError
+    CannotDecideError
         If that is not possible because fields were taken out.
     """
     where = f"gate report of {report.subject}"
@@ -94,7 +57,7 @@ def redecide_gate(report: GateReport, records: Records) -> Redecided:
     policy = records.load(GatePolicy, report.policy_digest, needed_by=where)
     evidence = replace(GateEvidence(report.candidate_id, report.snapshot_id), **found)
     again = evaluate_gates(evidence, policy, code_version=report.code_version)
-    _require_same(report, again, where)
+    require_same(report, again, where)
     return Redecided(report.record_kind, report.subject, report.digest, report.verdict.value)
 
 
@@ -105,7 +68,7 @@ def redecide_paper_gate(report: PaperGateReport, records: Records) -> Redecided:
     """
     where = f"paper gate report of {report.candidate_id} after {report.session}"
     sessions = tuple(ref.session for ref in report.window)
-    _require_exchange_sessions(sessions, where)
+    require_exchange_sessions(sessions, where)
 
     def tca(digest: str | None) -> PaperTca | None:
         return None if digest is None else records.load(PaperTca, digest, needed_by=where)
@@ -127,7 +90,7 @@ def redecide_paper_gate(report: PaperGateReport, records: Records) -> Redecided:
     )
     policy = records.load(PaperGatePolicy, report.policy_digest, needed_by=where)
     again = evaluate_paper_gate(evidence, policy, code_version=report.code_version)
-    _require_same(report, again, where)
+    require_same(report, again, where)
     return Redecided(report.record_kind, str(report.subject), report.digest, report.verdict.value)
 
 
@@ -195,52 +158,3 @@ def rejudge_approvals(entries: Sequence[LedgerEntry], ring: KeyRing) -> tuple[Re
             Redecided("approval", f"{subject} by {approval.approver}", approval.digest, outcome)
         )
     return tuple(judged)
-
-
-def _require_exchange_sessions(sessions: tuple[str, ...], where: str) -> None:
-    """Refuse a window that leaves a trading day out, or is out of order."""
-    first, last = dt.date.fromisoformat(sessions[0]), dt.date.fromisoformat(sessions[-1])
-    calendar = load_sessions(_CALENDAR, dt.date(first.year, 1, 1), dt.date(last.year, 12, 31))
-    days = {str(day) for day in calendar.dates.astype("datetime64[D]")}
-    days = {day for day in days if sessions[0] <= day <= sessions[-1]}
-    if list(sessions) != sorted(days | {sessions[0], sessions[-1]}):
-        raise PackFaultError(
-            PackFault.DECISION_DIFFERS,
-            location=where,
-            detail="its window is not of all exchange sessions from the first to the last",
-        )
-
-
-def _require_same(report: Record, again: Record, where: str) -> None:
-    if again.digest == report.digest:
-        return
-    first = first_difference(report.model_dump(mode="json"), again.model_dump(mode="json"))
-    raise PackFaultError(
-        PackFault.DECISION_DIFFERS,
-        location=where,
-        detail=f"decided again from its records, {first}",
-    )
-
-
-def first_difference(one: Any, other: Any, path: str = "") -> str:
-    """Name the first place at which two documents differ, and both values."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        for name in sorted(one.keys() | other.keys()):
-            if one.get(name) != other.get(name):
-                step = f"{path}.{name}" if path else name
-                return first_difference(one.get(name), other.get(name), step)
-    if isinstance(one, list) and isinstance(other, list):
-        for number, (left, right) in enumerate(zip(one, other, strict=False)):
-            if left != right:
-                named = left.get("name") or left.get("gate_id") if isinstance(left, dict) else None
-                return first_difference(left, right, f"{path}[{named or number}]")
-        return f"{path} has {len(other)} items, the record says {len(one)}"
-    shown = [canonical_json(value).decode("utf-8")[:80] for value in (other, one)]
-    return f"{path} is {shown[0]}, the record says {shown[1]}"
-
-
-REDECIDED: Final[Mapping[str, tuple[type[Record], Callable[..., Redecided]]]] = {
-    GateReport.record_kind: (GateReport, redecide_gate),
-    PaperGateReport.record_kind: (PaperGateReport, redecide_paper_gate),
-}
-"""Record kind of a decision to its form and the function that decides it again."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from torghut_assets.domain.audit.history import History, MadeRecord, moment_text
+from torghut_assets.domain.evidence.removals import removed_text
 from torghut_assets.domain.gates.records import ArtifactRef
 from torghut_assets.domain.stages.receipts import StageReceipt
 
@@ -147,9 +148,15 @@ def _record(made: MadeRecord) -> Branch:
     verdict = f", {made.verdict}" if made.verdict else ""
     where = f" of {made.partition}" if made.partition else ""
     return Branch(
-        f"{made.asset} {short(made.digest)}, bytes {made.bytes_are}{verdict}{where}",
+        f"{made.asset} {short(made.digest)}, {_bytes(made)}{verdict}{where}",
         tuple(Branch(line) for line in lines),
     )
+
+
+def _bytes(made: MadeRecord) -> str:
+    if made.tombstone is not None:
+        return removed_text(made.tombstone)
+    return f"bytes {made.bytes_are}"
 
 
 def _approvals(history: History) -> Branch:

@@ -5,7 +5,7 @@ Whatever a plugin does wrong (raise, return the wrong thing) comes out of here a
 """
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,48 @@ class ContractViolationError(BadInputError):
     """A strategy plugin did something that its contract forbids."""
 
 
+class ReportedError(BadInputError):
+    """Foreign code in another process raised this.
+
+    Parameters
+    ----------
+    class_name, message : str
+        What `problem_words` said of the error there.
+    """
+
+    def __init__(self, class_name: str, message: str) -> None:
+        super().__init__(
+            location="strategy plugin", found=f"{class_name}: {message}", expected="no error"
+        )
+
+
+class PluginStoppedError(BadInputError):
+    """A plugin in another process took too long, died or spoke nonsense, and was ended.
+
+    It is no finding of an examination: how long something takes depends on the machine.
+    """
+
+
+class AnswerForm(NamedTuple):
+    """What a plugin answered instead of weights; `dtype` is empty if it was no array."""
+
+    type_name: str
+    dtype: str = ""
+    shape: str = ""
+
+
+def form_of(answer: object) -> AnswerForm:
+    """Describe any object that a plugin may return."""
+    if type(answer) is not np.ndarray:
+        return AnswerForm(type(answer).__name__)
+    return AnswerForm("ndarray", str(answer.dtype), str(answer.shape))
+
+
+def problem_words(error: BaseException) -> tuple[str, str]:
+    """Return the class and the first words of what foreign code raised, on one line."""
+    return type(error).__name__, " ".join(str(error).split())[:160]
+
+
 def guarded(call: Callable[[], AnswerT], *, location: str) -> AnswerT:
     """Return what foreign code answers, or say which error it raised.
 
@@ -36,10 +78,15 @@ def guarded(call: Callable[[], AnswerT], *, location: str) -> AnswerT:
     """
     try:
         return call()
-    except Exception as error:
-        message = " ".join(str(error).split())[:160]
+    except PluginStoppedError:
+        raise
+    except ReportedError as error:
         raise ContractViolationError(
-            location=location, found=f"{type(error).__name__}: {message}", expected="no error"
+            location=location, found=error.found, expected="no error"
+        ) from error
+    except Exception as error:
+        raise ContractViolationError(
+            location=location, found=": ".join(problem_words(error)), expected="no error"
         ) from error
 
 
@@ -85,16 +132,17 @@ class Examinee:
             lambda: self.strategy.target_weights(bars, self.parameters), location=where
         )
         expected = (bars.n_bars, bars.n_symbols)
-        if type(returned) is not np.ndarray:
+        form = returned if type(returned) is AnswerForm else form_of(returned)
+        if not form.dtype:
             raise ContractViolationError(
                 location=where,
-                found=f"a {type(returned).__name__}",
+                found=f"a {form.type_name}",
                 expected="a numpy array of float64",
             )
-        if returned.dtype != np.float64 or returned.shape != expected:
+        if type(returned) is not np.ndarray or form[1:] != ("float64", str(expected)):
             raise ContractViolationError(
                 location=where,
-                found=f"{returned.dtype} of shape {returned.shape}",
+                found=f"{form.dtype} of shape {form.shape}",
                 expected=f"float64 of shape {expected}",
             )
         return returned.copy()

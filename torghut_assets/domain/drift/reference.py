@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from torghut_assets.domain.backtest.records import BacktestMetrics
 from torghut_assets.domain.drift.conformal import (
     ConformalInterval,
     misses_of_paths,
@@ -23,6 +24,7 @@ from torghut_assets.domain.drift.path_statistics import (
 )
 from torghut_assets.domain.drift.windows import WindowReference, window_reference
 from torghut_assets.domain.errors import EvidenceContradictionError
+from torghut_assets.domain.orders.records import PaperDeployment
 from torghut_assets.domain.tca.inputs import Floats, vector
 
 Days = npt.NDArray[np.datetime64]
@@ -159,6 +161,29 @@ class DriftReference:
                 self.path.net_return, horizon, settings.cusum_slack_deviations, settings.draws
             )
         return self._fan
+
+
+def require_same_backtest(metrics: BacktestMetrics, deployment: PaperDeployment) -> None:
+    """Refuse a backtest that is not the one that was deployed.
+
+    Raises
+    ------
+    EvidenceContradictionError
+        If it has other weights or symbols.
+    """
+    if metrics.target_weights_digest != deployment.target_weights_digest:
+        raise EvidenceContradictionError(
+            location=f"backtest of {deployment.candidate_id}",
+            found=f"the weights {metrics.target_weights_digest}",
+            expected=deployment.target_weights_digest,
+        )
+    traded = {symbol.symbol for symbol in metrics.by_symbol}
+    if traded != set(deployment.symbols):
+        raise EvidenceContradictionError(
+            location=f"backtest of {deployment.candidate_id}",
+            found=f"the symbols {', '.join(sorted(traded))}",
+            expected=", ".join(deployment.symbols),
+        )
 
 
 def exposure_during(gross_exposure: Floats) -> Floats:

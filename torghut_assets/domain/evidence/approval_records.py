@@ -15,7 +15,7 @@ from torghut_assets.domain.evidence.statement import Statement, statement_about
 from torghut_assets.domain.records import Digest, Measured, Part, Record
 
 DecisionKind = Literal[
-    "unfreeze", "promote", "deploy", "ramp", "re_enable", "lift_kill", "cost_model"
+    "unfreeze", "promote", "deploy", "ramp", "re_enable", "lift_kill", "cost_model", "retention"
 ]
 DECISION_KINDS: Final[tuple[DecisionKind, ...]] = (
     "unfreeze",
@@ -25,6 +25,7 @@ DECISION_KINDS: Final[tuple[DecisionKind, ...]] = (
     "re_enable",
     "lift_kill",
     "cost_model",
+    "retention",
 )
 MAX_LIFETIME_HOURS: Final = 24 * 14
 

@@ -78,6 +78,12 @@ class Fault(StrEnum):
     TRUNCATED = "truncated"
     OTHER_HISTORY = "other_history"
     GUARDS_MISSING = "guards_missing"
+    ANCHOR_MALFORMED = "anchor_malformed"
+    TIMESTAMP_INVALID = "timestamp_invalid"
+    # retention
+    TOMBSTONE_UNPROVEN = "tombstone_unproven"
+    HOLD_BROKEN = "hold_broken"
+    HOLD_CONTRADICTS = "hold_contradicts"
 
 
 class EvidenceRefusedError(EvidenceError):

@@ -47,7 +47,20 @@ class LedgerPrefix:
     @property
     def last_time(self) -> dt.datetime | None:
         """When the last entry was recorded; `None` before the first."""
-        return self.entries[-1].recorded_at if self.entries else None
+        return self.recorded_at(self.size) if self.size else None
+
+    def recorded_at(self, sequence: int) -> dt.datetime:
+        """When an entry was recorded."""
+        return self.entries[sequence - 1].recorded_at
+
+    @property
+    def peaks(self) -> tuple[bytes, ...]:
+        """The frontier of the tree as it is now."""
+        return self._frontier.peaks
+
+    def leaves_of(self, size: int) -> Sequence[bytes]:
+        """Return the leaf hashes of the first entries."""
+        return self.leaves[:size]
 
     def root(self, size: int | None = None) -> bytes:
         """Root of the tree over the first `size` entries, of all if `None`."""
@@ -56,7 +69,7 @@ class LedgerPrefix:
             raise IndexError(f"root of {wanted} entries, there are {self.size}")
         if wanted not in self._roots:
             whole = wanted == self.size
-            self._roots[wanted] = self._frontier.root if whole else root_of(self.leaves[:wanted])
+            self._roots[wanted] = self._frontier.root if whole else root_of(self.leaves_of(wanted))
         return self._roots[wanted]
 
     def of_kind(self, kind: str) -> tuple[LedgerEntry, ...]:
@@ -192,7 +205,7 @@ class LedgerPrefix:
                 location=where,
                 detail=f"it knows the first {head.tree_size} entries under another root",
             )
-        if head.recorded_at != self.entries[head.tree_size - 1].recorded_at:
+        if head.recorded_at != self.recorded_at(head.tree_size):
             raise EvidenceRefusedError(
                 Fault.HEAD_CONTRADICTS, location=where, detail="its time is not of the last entry"
             )

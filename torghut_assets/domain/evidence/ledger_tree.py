@@ -37,9 +37,14 @@ class Frontier:
     Adding a leaf costs one hash on average, the root at most log2(size) of them.
     """
 
-    def __init__(self) -> None:
-        self.size = 0
-        self._peaks: list[bytes] = []
+    def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
+        self.size = size
+        self._peaks = list(peaks)
+
+    @property
+    def peaks(self) -> tuple[bytes, ...]:
+        """Roots of the complete subtrees: all that is needed to go on from here."""
+        return tuple(self._peaks)
 
     def add(self, leaf: bytes) -> None:
         """Append the hash of the next leaf."""

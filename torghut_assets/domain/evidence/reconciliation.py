@@ -8,7 +8,7 @@ and nothing rests on is a note.
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
-Bytes = Literal["intact", "altered", "missing"]
+Bytes = Literal["intact", "altered", "missing", "removed"]
 Heal = Literal["none", "late_statement", "report_event", "catch_up"]
 Code = Literal[
     "record_missing",
@@ -23,6 +23,7 @@ Code = Literal[
     "register_unstated",
     "register_lost",
     "register_contradicted",
+    "tombstone_unproven",
 ]
 
 
@@ -63,7 +64,13 @@ class Difference(NamedTuple):
 class Note(NamedTuple):
     """What a crash or a repair left behind; nothing rests on it, and nothing is missing."""
 
-    code: Literal["overtaken_statement", "record_without_event", "late_statement"]
+    code: Literal[
+        "overtaken_statement",
+        "record_without_event",
+        "late_statement",
+        "removed_under_retention",
+        "removal_unfinished",
+    ]
     subject: str
     detail: str
 
@@ -93,7 +100,8 @@ def compare(
     reported : sequence of Reported
         In any order.
     stored : mapping of str to str
-        State of every artifact that is there; what is not in it is missing.
+        State of every artifact that is there, or that a tombstone stands for; what is not in it
+        is missing.
     """
     differences = [*_bytes(stated, reported, stored)]
     notes: list[Note] = []
@@ -134,7 +142,7 @@ def _bytes(
         files = each.files if isinstance(each, Stated) else {}
         for name, digest in {"": each.digest, **files}.items():
             state = stored.get(digest, "missing")
-            if state == "intact" or digest in found:
+            if state in ("intact", "removed") or digest in found:
                 continue
             code = _ABSENT[state][1 if name else 0]
             what = f"{name} of {place_of(each)}" if name else place_of(each)

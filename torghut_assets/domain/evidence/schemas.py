@@ -12,7 +12,15 @@ from torghut_assets.domain.evidence.approval_records import Approval
 from torghut_assets.domain.evidence.dsse import Envelope
 from torghut_assets.domain.evidence.entries import TreeHead
 from torghut_assets.domain.evidence.keys import KeyRegistration, KeyRevocation
+from torghut_assets.domain.evidence.lineage_facets import (
+    CODE_FACET,
+    DIGEST_FACET,
+    CodeFacet,
+    DigestFacet,
+    schema_urn,
+)
 from torghut_assets.domain.evidence.moments import UtcSecond
+from torghut_assets.domain.evidence.retention_records import HoldRelease, LegalHold, Tombstone
 from torghut_assets.domain.evidence.statement import MAY_SIGN, Statement, predicate_type
 from torghut_assets.domain.records import Part, Record
 
@@ -20,6 +28,9 @@ PREDICATES: Final[Mapping[str, type[Record]]] = {
     "approval": Approval,
     "key-registration": KeyRegistration,
     "key-revocation": KeyRevocation,
+    "tombstone": Tombstone,
+    "legal-hold": LegalHold,
+    "hold-release": HoldRelease,
 }
 """Kinds whose predicate is one kind of record. Other kinds carry any record in canonical form."""
 
@@ -40,13 +51,15 @@ def published_schemas() -> dict[str, str]:
         "dsse-envelope.v1": _model(Envelope, "DSSE envelope, in the one form that is read here"),
         "ledger-entry.v1": _model(_Entry, "Leaf of the ledger's tree"),
         "tree-head.v1": _record(TreeHead, "Payload of a signed tree head"),
+        DIGEST_FACET: _model(DigestFacet, "OpenLineage dataset facet torghut_digest"),
+        CODE_FACET: _model(CodeFacet, "OpenLineage job facet torghut_code"),
         **{f"attestation-{kind}.v1": _statement(kind) for kind in MAY_SIGN},
     }
     return {
         f"{name}.json": json.dumps(
             {
                 "$schema": _DIALECT,
-                "$id": f"urn:torghut-assets:{name.replace('.', ':')}",
+                "$id": schema_urn(name),
                 **document,
             },
             indent=2,

@@ -59,6 +59,10 @@ MAY_SIGN: Final[Mapping[str, frozenset[Role]]] = {
     "runbook": _PERSON,
     "advisory": _RUNNER,
     "audit-pack": _RUNNER,
+    "control-evidence": _RUNNER,
+    "tombstone": _RUNNER,
+    "legal-hold": _PERSON,
+    "hold-release": _PERSON,
     "key-registration": frozenset({"runner", "gate", "person"}),
     "key-revocation": _PERSON,
 }

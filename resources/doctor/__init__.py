@@ -1,0 +1,1 @@
+"""What `torghut doctor` looks at: one function per question, listed in `questions`."""

@@ -1,0 +1,1 @@
+"""Metrics of a home, computed from its records when somebody asks."""

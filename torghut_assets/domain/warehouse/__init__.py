@@ -1,0 +1,1 @@
+"""Rows of the evidence warehouse: records and register entries, flattened and nothing added."""
