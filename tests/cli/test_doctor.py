@@ -92,7 +92,7 @@ def test_a_register_that_is_gone_is_broken_evidence(evaluated, name):
     (evaluated.root / "ledger" / f"{name}.sqlite").unlink()
     for beside in ("-wal", "-shm"):
         (evaluated.root / "ledger" / f"{name}.sqlite{beside}").unlink(missing_ok=True)
-    assert {f["mark"] for f in about(examined(3), name)} == {"broken"}
+    assert "broken" in {f["mark"] for f in about(examined(3), name)}
 
 
 def test_an_engaged_latch_needs_attention(evaluated):

@@ -64,7 +64,7 @@ def told(command: str) -> dict:
         except SystemExit as end:
             code = int(end.code or 0)
     print(code, command)
-    return {"exit": code, "stdout": out.getvalue()}
+    return {"exit": code, "stdout": out.getvalue().replace(os.environ["TORGHUT_HOME"], "{home}")}
 
 
 def main(folder: Path, candidates: Path) -> None:
