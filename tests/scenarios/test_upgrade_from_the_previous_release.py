@@ -7,7 +7,6 @@ from tests.previous_home import CANDIDATE, SNAPSHOT, unpack
 from torghut_assets.resources.home_format import FORMAT, format_of
 from torghut_assets.resources.ledger import Ledger
 
-
 NEED_OLDER_RECORDS = (
     "audit coverage --json",
     f"audit show {CANDIDATE} --session 2022-01-04 --json",
@@ -67,7 +66,7 @@ def head_of_trials():
     "of earlier code are refused as not canonical",
 )
 def test_records_of_an_older_home_are_read(previous):
-    home, told = previous
+    _home, told = previous
     assert torghut("migrate").returncode == 0
     for command in NEED_OLDER_RECORDS:
         after = torghut(*command.split())
