@@ -39,6 +39,13 @@ from torghut_assets.resources.artifact_store import (
 if TYPE_CHECKING:
     from obstore.store import S3Store
 
+CLIENT_VARIABLES: Final = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_ENDPOINT_URL",
+    "AWS_REGION",
+)
+"""What the client reads itself, besides the rest of AWS's own variables."""
 _RETRIES: Final = 6
 _RETRY_FOR: Final = dt.timedelta(seconds=60)
 _FIRST_WAIT: Final = dt.timedelta(milliseconds=100)

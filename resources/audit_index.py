@@ -251,7 +251,7 @@ class AuditIndex:
     def _payloads(self, register: Register, sql: str, about: tuple[Any, ...]) -> list[bytes]:
         """Read entries of a register; each must still be the one that was indexed."""
         known = {int(n): str(digest) for n, digest in self._db.execute(sql, about)}
-        file = registers_of(self._home)[register]  # type: ignore[index] # one of its three
+        file = registers_of(self._home)[register]
         found = {row.sequence: row.payload for row in file.rows_at(known)}
         for sequence, digest in known.items():
             actual = sha256_hex(found[sequence]) if sequence in found else "nothing"

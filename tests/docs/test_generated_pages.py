@@ -109,7 +109,7 @@ def test_every_asset_is_documented():
 
 
 def test_every_environment_variable_of_the_code_is_documented():
-    pattern = re.compile(r'"((?:TORGHUT|DAGSTER|APCA)_[A-Z_]+)"')
+    pattern = re.compile(r'"((?:TORGHUT|DAGSTER|APCA|AWS|OPENLINEAGE)_[A-Z_]+)"')
     named = {name for path in SOURCES for name in pattern.findall(path.read_text())}
     assert named == {variable.name for variable in settings.ENVIRONMENT}
 
