@@ -17,6 +17,7 @@ from torghut_assets.domain.audit.impact import Edge
 from torghut_assets.domain.digests import sha256_hex
 from torghut_assets.domain.errors import EvidenceContradictionError, EvidenceError
 from torghut_assets.domain.evidence.indexed_prefix import IndexedPrefix
+from torghut_assets.domain.evidence.register_spans import Register
 from torghut_assets.resources.audit_indexing import Indexer, OpenInstance
 from torghut_assets.resources.audit_seal import AuditSeal
 from torghut_assets.resources.home import Home
@@ -184,7 +185,7 @@ class AuditIndex:
         rows = self._in_batches("SELECT * FROM statements WHERE subject IN ({})", digests)
         return sorted(StatementRow(*row) for row in rows)
 
-    def rows(self, register: str, candidate: str) -> list[bytes]:
+    def rows(self, register: Register, candidate: str) -> list[bytes]:
         """Return the payloads of a candidate's entries in a register, in order, verified now."""
         return self._payloads(
             register,
@@ -193,7 +194,7 @@ class AuditIndex:
             (register, candidate),
         )
 
-    def answers(self, register: str, sequences: Sequence[int]) -> list[bytes]:
+    def answers(self, register: Register, sequences: Sequence[int]) -> list[bytes]:
         """Return the payloads of the entries that say how tickets ended, in order, verified now."""
         return [
             payload
@@ -247,7 +248,7 @@ class AuditIndex:
             batch = digests[start : start + _AT_ONCE]
             yield from self._db.execute(sql.format(",".join("?" * len(batch))), batch)
 
-    def _payloads(self, register: str, sql: str, about: tuple[Any, ...]) -> list[bytes]:
+    def _payloads(self, register: Register, sql: str, about: tuple[Any, ...]) -> list[bytes]:
         """Read entries of a register; each must still be the one that was indexed."""
         known = {int(n): str(digest) for n, digest in self._db.execute(sql, about)}
         file = registers_of(self._home)[register]

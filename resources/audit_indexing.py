@@ -194,7 +194,8 @@ class Indexer:
         """Index the entries that are new, each checked, under the root that the runner signed."""
         known = IndexedEntries(self._db, ledger)
         try:
-            prefix = ledger.continued(IndexedPrefix(ledger.location, known))
+            prefix = IndexedPrefix(ledger.location, known)
+            ledger.continued(prefix)
         except EvidenceRefusedError as error:
             if known.size and error.fault in _REWRITTEN:
                 raise _other_history(f"{ledger.location}: {error.fault.value}") from error

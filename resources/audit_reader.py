@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -30,6 +31,7 @@ from torghut_assets.domain.records import Record
 from torghut_assets.domain.stages.receipts import StageReceipt
 from torghut_assets.resources.audit_index import AuditIndex, MadeRow, StatementRow
 from torghut_assets.resources.home import Home
+from torghut_assets.resources.ledger import Ledger
 
 _TICKET: Final = b'{"kind":"trial-ticket"'
 
@@ -268,7 +270,8 @@ class AuditReader:
 
     def _retention(self) -> Retention:
         """Return what was removed under retention, proven from the ledger as it is now."""
-        prefix = self._ledger.checked()
+        with closing(Ledger(self._home)) as ledger:
+            prefix = ledger.checked()
         return read_retention(prefix.entries, prefix.ring)
 
     def _read(self, row: MadeRow) -> tuple[Bytes, Record | None]:

@@ -12,8 +12,17 @@ from typing import Any, Final
 from dagster import DagsterRun
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._serdes import ConfigurableClassData
-from dagster_celery.launcher import CeleryRunLauncher
-from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
+
+from torghut_assets.domain.errors import UsageError
+
+try:
+    from dagster_celery.launcher import CeleryRunLauncher
+    from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
+except ImportError as error:
+    raise UsageError(
+        "run_launcher in dagster.yaml: dagster-celery is not installed. Install the extra: "
+        "pip install 'torghut-assets[team]'"
+    ) from error
 
 MISSES: Final = 3
 """Polls in a row in which no worker names a task, until it is lost: one may be a slow answer."""

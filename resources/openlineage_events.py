@@ -127,7 +127,7 @@ class RunEvents:
             ([], {}, [], None) if event_type == "START" else self._happened(instance, record)
         )
         run = record.dagster_run
-        return event.RunEvent(
+        built: RunEvent = event.RunEvent(
             eventType=event.RunState[event_type],
             eventTime=_moment(at),
             run=event.Run(runId=run.run_id, facets=self._run_facets(run, problem)),
@@ -138,6 +138,7 @@ class RunEvents:
             outputs=[self._output(each) for each in made],
             producer=PRODUCER,
         )
+        return built
 
     def _happened(
         self, instance: dg.DagsterInstance, record: dg.RunRecord
@@ -211,9 +212,10 @@ class RunEvents:
         )
 
     def _output(self, made: Made) -> "OutputDataset":
-        return self._client.event_v2.OutputDataset(
+        built: OutputDataset = self._client.event_v2.OutputDataset(
             namespace=NAMESPACE, name=made.name, facets=self._facets(made), outputFacets={}
         )
+        return built
 
     def _facets(self, made: Made) -> dict[str, Any]:
         """Return the facets of a dataset: version, schema, and our own with the digest."""
@@ -224,8 +226,8 @@ class RunEvents:
                 datasetVersion=made.digest, producer=PRODUCER
             )
             facets["torghut_digest"] = DigestFacet(
-                producer=PRODUCER,
-                schema_url=schema_urn(DIGEST_FACET),
+                _producer=PRODUCER,
+                _schemaURL=schema_urn(DIGEST_FACET),
                 digest=made.digest,
                 asset=made.asset,
                 partition=made.partition,
@@ -246,8 +248,8 @@ class RunEvents:
         code = self._code_of_run.get(run_id)
         facets: dict[str, Any] = {
             "torghut_code": CodeFacet(
-                producer=PRODUCER,
-                schema_url=schema_urn(CODE_FACET),
+                _producer=PRODUCER,
+                _schemaURL=schema_urn(CODE_FACET),
                 package=f"torghut-assets {__version__}",
                 codeDigest=code,
             ).model_dump(by_alias=True),

@@ -182,7 +182,7 @@ class Outbox:
         try:
             self._transport.emit(event)
         except HTTPError as error:
-            status = error.response.status_code
+            status = error.response.status_code if error.response is not None else 0
             if 400 <= status < 500 and status not in _TRY_AGAIN:
                 raise EventRefusedError(f"refused with status {status}") from error
             raise OSError(f"answered with status {status}") from error
@@ -224,9 +224,11 @@ def transport_to(place: str) -> Any:
             expected="http(s)://HOST…, without a password, or file:PATH",
         )
     key = os.environ.get(API_KEY)
-    known = {"auth": ApiKeyTokenProvider({"api_key": key})} if key else {}
-    once = {"total": 0, "read": 0, "connect": 0}  # the next pass is the next try
-    return HttpTransport(HttpConfig(url=place, timeout=_SECONDS, retry=once, **known))
+    config = HttpConfig(url=place, timeout=_SECONDS)
+    config.retry = {"total": 0, "read": 0, "connect": 0}  # the next pass is the next try
+    if key:
+        config.auth = ApiKeyTokenProvider({"api_key": key})
+    return HttpTransport(config)
 
 
 def shown(place: str) -> str:

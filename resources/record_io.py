@@ -11,7 +11,7 @@ waited. Before any of it a run that other code launched is refused (`code_versio
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import dagster as dg
 
@@ -241,8 +241,9 @@ def record_io(
         finally:
             turns.let_go()
 
+    made: Any = opened  # Dagster runs a generator to its end; its annotation does not say so
     return dg.IOManagerDefinition(
-        resource_fn=opened, description=f"Records by digest. {code_statement()}"
+        resource_fn=made, description=f"Records by digest. {code_statement()}"
     )
 
 

@@ -297,7 +297,7 @@ def _aligned(
     values = {name: np.concatenate([b[2][name] for b in batches]) for name in FEATURES if batches}
     union = np.unique(times[~np.isnat(times)])
     shape = (len(union), len(symbols))
-    fields: dict[Feature, Floats] = {name: np.full(shape, np.nan) for name in FEATURES}
+    fields: dict[str, Floats] = {name: np.full(shape, np.nan) for name in FEATURES}
     for column, symbol in enumerate(symbols):
         mine = (names == symbol) & ~np.isnat(times)
         rows = np.searchsorted(union, times[mine])

@@ -6,8 +6,6 @@ user's: nobody is trusted by default.
 
 import base64
 import datetime as dt
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -114,6 +112,10 @@ def _time_of(response: "TimeStampResponse", head: TimestampedHead, location: str
 
 
 def _asked(url: str, question: bytes, seconds: float) -> bytes:
+    """Return an authority's answer; only here is the network touched, and its modules loaded."""
+    import urllib.error
+    import urllib.request
+
     if not url.startswith(("http://", "https://")):
         raise BadInputError(location="--tsa", found=ascii(url)[:80], expected="an http(s) URL")
     request = urllib.request.Request(  # noqa: S310 - http and https only

@@ -19,8 +19,9 @@ from torghut_assets.domain.evidence.approval_records import Approval
 from torghut_assets.domain.evidence.approvals import approvals_in
 from torghut_assets.domain.evidence.entries import LedgerEntry
 from torghut_assets.domain.evidence.ledger_check import LedgerPrefix
-from torghut_assets.domain.evidence.reconciliation import Stated
+from torghut_assets.domain.evidence.reconciliation import Bytes, Stated
 from torghut_assets.domain.evidence.register_spans import Register, read_spans, span_in
+from torghut_assets.domain.evidence.removals import read_retention
 from torghut_assets.domain.evidence.statement import RecordMade
 from torghut_assets.domain.orders.journal import OrderEntry, read_order_entry
 from torghut_assets.domain.records import Record
@@ -92,8 +93,8 @@ def export_evidence(home: Home, record_types: Mapping[str, type[Record]], folder
     Raises
     ------
     EvidenceError
-        If the ledger or a register is not whole, or a stated record is missing or altered; the
-        message names it. Nothing is written then.
+        If the ledger or a register is not whole, or a stated record is altered, or missing
+        without a tombstone; the message names it. Nothing is written then.
     NothingStatedError
         If the ledger has no entry.
     """
@@ -135,11 +136,23 @@ def _rows(
         )
     )
     stated = stated_in(entries)
+    retention = read_retention(entries, prefix.ring)
+    stored: dict[str, Bytes] = dict.fromkeys(retention.removed, "removed")
+    stored |= stored_in(home)
     for origin, times in _origins([s for s in stated if s.asset in record_types]):
         statements = [entries[each.sequence - 1] for each in times]
         location = f"ledger entry {origin.sequence}"
         made = statements[-1].statement.record(RecordMade, location=location)
-        found["records"].append(evidence_rows.record_row(origin, statements, made))
+        is_removed = stored.get(origin.digest) == "removed"
+        found["records"].append(
+            evidence_rows.record_row(origin, statements, made, is_removed=is_removed)
+        )
+        if is_removed:
+            continue
+        shown = [t for t in RECORD_TABLES.items() if origin.asset in t[1].assets]
+        if not shown:  # its bytes are looked at all the same; its form may be an older one
+            home.store.get(origin.digest)
+            continue
         record = read_record(
             home.store,
             record_types[origin.asset],
@@ -147,12 +160,11 @@ def _rows(
             location=f"{origin.asset}[{origin.partition or ''}] of {location}",
             subject=origin.partition,
         )
-        for name, table in RECORD_TABLES.items():
-            if origin.asset in table.assets:
-                found[name] += table.rows(record, origin)
+        for name, table in shown:
+            found[name] += table.rows(record, origin)
     _add_registers(found, registers, entries)
     _add_approvals(found, prefix)
-    evidence = HomeEvidence(home, Seen(stated, (), stored_in(home), entries))
+    evidence = HomeEvidence(home, Seen(stated, (), stored, entries, retention))
     named = _stated_in("orders", registers.orders, entries)
     found["orders"] += order_rows(registers.orders, named, ChainResolver(evidence))
     found["fills"] += fill_rows(registers.orders, named)

@@ -20,7 +20,8 @@ def _no_state_outside(tmp_path, monkeypatch):
     """Every test has a home of its own; nothing is written into the checkout."""
     monkeypatch.setenv("TORGHUT_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    monkeypatch.delenv("TORGHUT_TRIAL_ANCHOR", raising=False)
+    for name in ("TORGHUT_TRIAL_ANCHOR", "TORGHUT_STORE_URL", "TORGHUT_EVENT_LOG"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "80")
 
 

@@ -38,6 +38,13 @@ def wait_until(true: Callable[[], object], what: str, seconds: float = DEADLINE_
         time.sleep(0.2)
 
 
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a process with its group, as a lost machine would."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 class Team:
     """The processes of a team; `environment` is what all of them see."""
 
@@ -85,7 +92,7 @@ class Team:
             *("--location-name", "torghut_assets"),
             **environment,
         )
-        wait_until(lambda: _listens(self.code_port), "the code server listens")
+        wait_until(lambda: listens(self.code_port), "the code server listens")
 
     def start_daemon(self) -> None:
         """Start queue, run monitor, retries and sensors."""
@@ -104,10 +111,7 @@ class Team:
 
     def kill(self, name: str) -> None:
         """End a process and all that it started, as a lost machine would."""
-        process = self.processes.pop(name)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        stop(self.processes.pop(name))
 
     def run(self, *command: str) -> str:
         """Run a command of the environment to its end and return its output."""
@@ -140,7 +144,7 @@ def team(folder: Path) -> Iterator[Team]:
         )
         try:
             with patch.dict(os.environ, members.environment):
-                wait_until(lambda: _listens(int(port)), "Redis listens")
+                wait_until(lambda: listens(int(port)), "Redis listens")
                 yield members
         finally:
             for name in list(members.processes):
@@ -149,7 +153,7 @@ def team(folder: Path) -> Iterator[Team]:
             queue.wait()
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0

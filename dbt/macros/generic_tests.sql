@@ -19,3 +19,15 @@ select {{ column_name }}
 from {{ model }}
 where {{ column_name }} not in ('{{ stages() | join("', '") }}')
 {% endtest %}
+
+{% test is_found_in(model, column_name, to, field) %}
+{#- Empty, in the other table, or removed under retention. -#}
+select {{ column_name }}
+from {{ model }}
+where {{ column_name }} not in (select {{ field }} from {{ to }})
+    {%- if field == 'digest' %}
+    and {{ column_name }} not in (
+        select digest from {{ ref('stg_records') }} where is_removed
+    )
+    {%- endif %}
+{% endtest %}

@@ -80,8 +80,8 @@ def _said_of(test: dict[str, Any]) -> str:
             return f"{column} is empty or one of the nine stages."
         case "accepted_values":
             return f"{column} is one of {', '.join(asked['values'])}."
-        case "relationships":
+        case "is_found_in":
             named = asked["to"].removeprefix("ref('").removesuffix("')")
-            return f"{column} is empty or a {asked['field']} of {named}."
+            return f"{column} is empty, a {asked['field']} of {named}, or of a removed record."
         case name:
             raise ValueError(f"say what the test {name} claims")

@@ -90,5 +90,5 @@ def _problem(found: Any) -> InitErrorDetails:
         for part in (places if isinstance(places, list) else ())[:8]
     )
     words = str(parts.get("msg", "refused"))[:_MAX_TEXT].replace("{", "(").replace("}", ")")
-    kind = PydanticCustomError("refused_by_plugin", words)  # type: ignore[arg-type]
+    kind = PydanticCustomError("refused_by_plugin", words)
     return InitErrorDetails(type=kind, loc=location, input=None)

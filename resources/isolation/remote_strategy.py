@@ -117,7 +117,8 @@ class RemoteStrategy:
             if plan["writable"]:
                 bring_back(plan, plugin.worker.memory, bars)
             if answer is not None:
-                return self._described(answer)
+                described: Any = self._described(answer)
+                return described  # type: ignore[no-any-return]
             room = answer_room(plan["answer"], bars.n_bars * bars.n_symbols, plugin.worker.memory)
             return room.reshape(bars.n_bars, bars.n_symbols).copy()
 

@@ -124,23 +124,28 @@ def metrics_of(samples: Iterable[Sample]) -> Iterator["Metric"]:
         if family.name not in by_family:
             continue
         if family.kind == "histogram":
-            made = HistogramMetricFamily(family.name, family.help, labels=family.labels)
+            histogram = HistogramMetricFamily(family.name, family.help, labels=family.labels)
             for sample in by_family[family.name]:
-                _observe(made, family, sample)
+                buckets, total = _observed(sample)
+                histogram.add_metric(_labels(family, sample), buckets, total)
+            yield histogram
         else:
-            made = GaugeMetricFamily(family.name, family.help, labels=family.labels)
+            gauge = GaugeMetricFamily(family.name, family.help, labels=family.labels)
             for sample in by_family[family.name]:
-                made.add_metric(_labels(family, sample), sample.value)
-        yield made
+                if not isinstance(sample.value, int | float):
+                    raise KeyError(f"{family.name} is a gauge, a sample has many values")
+                gauge.add_metric(_labels(family, sample), sample.value)
+            yield gauge
 
 
-def _observe(made: "Metric", family: Family, sample: Sample) -> None:
-    seen = sample.value if not isinstance(sample.value, int | float) else [sample.value]
+def _observed(sample: Sample) -> tuple[list[tuple[str, float]], float]:
+    """Return how many observations are up to each bound, and their sum."""
+    seen = [sample.value] if isinstance(sample.value, int | float) else list(sample.value)
     buckets = [
-        (f"{bound:g}", sum(value <= bound for value in seen)) for bound in LATENCY_BUCKETS_SECONDS
+        (f"{bound:g}", float(sum(value <= bound for value in seen)))
+        for bound in LATENCY_BUCKETS_SECONDS
     ]
-    buckets.append(("+Inf", len(seen)))
-    made.add_metric(_labels(family, sample), buckets=buckets, sum_value=sum(seen))
+    return [*buckets, ("+Inf", float(len(seen)))], float(sum(seen))
 
 
 def _labels(family: Family, sample: Sample) -> list[str]:

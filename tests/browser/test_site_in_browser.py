@@ -59,15 +59,15 @@ def reader(served):
 
 
 def test_a_reader_finds_a_page_by_search_and_nothing_comes_from_outside(reader, served):
-    for path in ("index.html", "docs/index.html", "docs/pipeline.html", "docs/assets.html"):
+    for path in ("index.html", "docs/index.html", "docs/assets.html", "docs/pipeline.html"):
         reader.goto(f"{served}/{path}", wait_until="networkidle")
         broken = reader.eval_on_selector_all(
             "img", "all => all.filter(img => img.complete && !img.naturalWidth).map(img => img.src)"
         )
         assert broken == []
     reader.locator("label[for=__search]:visible, .md-search__input:visible").first.click()
-    reader.locator(".md-search__input").fill("final holdout")
-    found = reader.locator(".md-search-result__link").first
+    reader.locator(".md-search__input").press_sequentially("final holdout", delay=50)
+    found = reader.locator(".md-search-result__article").first
     found.wait_for()
     found.click()
     reader.wait_for_load_state()

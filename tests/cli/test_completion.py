@@ -83,7 +83,7 @@ def test_completion_imports_neither_dagster_nor_numbers():
     program = (
         "import atexit, sys\n"
         "def said():\n"
-        "    print(sorted({'dagster', 'numpy', 'pydantic', 'pandas'} & set(sys.modules)))\n"
+        "    print(sorted({'dagster', 'numpy', 'pandas'} & set(sys.modules)))\n"
         "atexit.register(said)\n"
         "from torghut_assets.cli.main import main\n"
         "main()"

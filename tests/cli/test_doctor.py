@@ -37,23 +37,11 @@ def about(findings, name):
     return [finding for finding in findings if finding["about"] == name]
 
 
-def healthy(home):
-    """Acknowledge that the fixture is a copy, as an operator does after a restore."""
-    said = torghut("trials", "verify").stdout
-    sequence = next(word.strip(":,") for word in said.split() if word.strip(":,").isdigit())
-    reason = "copied for a test of the doctor"
-    assert (
-        torghut("trials", "acknowledge", sequence, "--by", "x", "--reason", reason).returncode == 0
-    )
-    return home
-
-
 def files_of(root):
     return {p: p.read_bytes() for p in root.rglob("*") if p.is_file() and "-shm" not in p.name}
 
 
 def test_a_healthy_home_is_called_healthy_and_left_as_it_is(evaluated):
-    healthy(evaluated)
     findings = examined(0)
     named = {finding["about"] for finding in findings}
     assert named >= {
@@ -85,7 +73,6 @@ def test_an_empty_place_is_no_illness(tmp_path):
 
 
 def test_keys_that_others_can_read_need_attention(evaluated):
-    healthy(evaluated)
     key = next(evaluated.keys_folder.glob("*.pem"))
     key.chmod(0o644)
     (finding,) = about(examined(1), "keys")
@@ -94,7 +81,6 @@ def test_keys_that_others_can_read_need_attention(evaluated):
 
 
 def test_an_altered_artifact_is_broken_evidence(evaluated):
-    healthy(evaluated)
     digest = next(evaluated.store.digests())
     evaluated.store.path_of(digest).write_bytes(b"altered")
     (finding,) = about(examined(3), "artifacts")
@@ -106,18 +92,16 @@ def test_a_register_that_is_gone_is_broken_evidence(evaluated, name):
     (evaluated.root / "ledger" / f"{name}.sqlite").unlink()
     for beside in ("-wal", "-shm"):
         (evaluated.root / "ledger" / f"{name}.sqlite{beside}").unlink(missing_ok=True)
-    assert {f["mark"] for f in about(examined(3), name)} == {"broken"}
+    assert "broken" in {f["mark"] for f in about(examined(3), name)}
 
 
 def test_an_engaged_latch_needs_attention(evaluated):
-    healthy(evaluated)
     KillSwitch(evaluated).write(None, "a drill")
     (finding,) = about(examined(1), "kill switch")
     assert "torghut kill status" in finding["action"]
 
 
 def test_an_unreachable_database_is_named_without_its_password(evaluated, monkeypatch):
-    healthy(evaluated)
     monkeypatch.setenv("TORGHUT_LEDGER_URL", "postgresql://desk:not-to-be-seen@127.0.0.1:9/x")
     done = torghut("doctor", "--json")
     assert done.returncode == 1
@@ -127,7 +111,6 @@ def test_an_unreachable_database_is_named_without_its_password(evaluated, monkey
 
 
 def test_an_older_home_needs_a_migration(evaluated):
-    healthy(evaluated)
     (evaluated.root / "format.json").unlink()
     (finding,) = about(examined(1), "home")
     assert "torghut migrate" in finding["action"]
@@ -138,7 +121,6 @@ def test_a_clock_before_the_ledger_needs_attention(evaluated, monkeypatch):
 
     from torghut_assets.cli import doctor
 
-    healthy(evaluated)
     monkeypatch.setattr(doctor, "utc_now", lambda: dt.datetime(2026, 1, 2, tzinfo=dt.UTC))
     assert "attention" in {f["mark"] for f in about(examined(1), "clock")}
 
@@ -147,7 +129,6 @@ def test_a_little_free_space_needs_attention(evaluated, monkeypatch):
     import shutil
     from collections import namedtuple
 
-    healthy(evaluated)
     usage = namedtuple("usage", "total used free")(10**12, 10**12 - 10**8, 10**8)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     assert about(examined(1), "disk")[0]["mark"] == "attention"

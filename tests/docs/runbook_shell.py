@@ -91,7 +91,7 @@ class Shell:
             f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m torghut_assets.cli.main "$@"\n'
         )
         program.chmod(0o755)
-        path = f"{programs}:{os.environ['PATH']}"
+        path = f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         self._environment = {**os.environ, **environment, "PATH": path, "NO_COLOR": "1"}
         self._server = multiprocessing.get_context("forkserver")
         self._server.set_forkserver_preload(list(_PRELOADED))

@@ -19,7 +19,21 @@ RUNNERS = {"execute", "executemany", "executescript", "sql", "read_sql", "read_s
 PUT_TOGETHER = {
     ("resources/ledger_postgres.py", "f'BEGIN ISOLATION LEVEL {mode}'"),  # two literals
     ("resources/audit_index.py", "sql.format(','.join('?' * len(batch)))"),  # question marks
-    ("resources/audit_index.py", "f'DROP TABLE {name}'"),  # tables of the derived file itself
+    ("resources/audit_index.py", "sql"),  # two texts of the method
+    ("resources/audit_indexing.py", "f'DROP {form_of} {name}'"),  # of the derived file itself
+    ("resources/audit_indexing.py", "f'PRAGMA user_version = {_FORM}'"),  # a constant
+    ("resources/audit_indexing.py", "f'SELECT id FROM {table} WHERE {column} = ?'"),  # literals
+    (
+        "resources/audit_indexing.py",  # literals
+        "f'INSERT INTO {table} ({column}) VALUES (?) RETURNING id'",
+    ),
+    ("resources/indexed_entries.py", "f'SELECT {column} FROM leaves WHERE sequence = ?'"),  # too
+    ("resources/warehouse_reader.py", "sql"),  # what a person types, on a file opened read-only
+    (
+        "resources/warehouse_build.py",  # the home's own path, quotes doubled
+        "f\"ATTACH '{name}' AS new (STORAGE_VERSION '{_STORAGE_VERSION}')\"",
+    ),
+    ("torghut_assets/cli/completion.py", "query"),  # a text of the function
     ("resources/brokers/replay_connections.py", "SCHEMA"),  # a constant of another module
     (
         "resources/brokers/replay.py",  # one of two literals, with question marks
@@ -35,7 +49,6 @@ PUT_TOGETHER = {
             "WHERE status = 'submitted' AND {where}\""
         ),
     ),
-    ("resources/audit_index.py", "f'PRAGMA user_version = {_FORM}'"),  # a constant of the module
 }
 """Every statement that is not written out, with where its parts come from."""
 
@@ -101,15 +114,14 @@ def test_partition_keys_with_sql_are_values_and_nothing_else(home):
     names = [name for name in HOSTILE_NAMES if name and "\x00" not in name]
     ledger = Ledger(home)
     with instance_of(home) as instance:
-        with AuditIndex.opened(home, instance, ledger, list(keys.ASSETS)) as index:
+        with AuditIndex.opened(home, lambda: instance_of(home), ledger, list(keys.ASSETS)) as index:
             before = schema_and_counts(home.audit_index_path)
             for name in names:
                 assert index.made([name]) == []
                 assert index.made([name], name) == []
                 assert index.made_with([name]) == []
                 assert index.statements([name]) == []
-                assert index.rows(name, name) == []
-                assert index.rows_of_kind("receipts", name) == []
+                assert index.rows("receipts", name) == []
                 assert index.newest_of_kind(name) is None
                 assert index.described([name]) == {}
         assert schema_and_counts(home.audit_index_path) == before

@@ -142,6 +142,16 @@ def test_a_foreign_plugin_loads_next_to_the_shipped_ones(install):
     assert load_strategy("mean-reversion", "1.0.0").module.startswith("torghut_assets.")
 
 
+def test_the_code_of_a_foreign_plugin_never_runs_in_this_process(install, tmp_path):
+    mark = tmp_path / "ran"
+    touch = f"\ntry:\n    open({str(mark)!r}, 'w')\nexcept OSError:\n    pass\n"
+    modules = {"acme.__init__": touch, "acme.alpha": plugin() + touch}
+    install(modules, {"acme-alpha": "acme.alpha:STRATEGY"})
+    assert load_strategy("acme-alpha", "1.0.0").strategy.parameters_type.model_validate({})
+    assert not mark.exists()
+    assert not [name for name in sys.modules if name.split(".")[0] == "acme"]
+
+
 def test_two_major_versions_live_side_by_side(install):
     install(
         {"acme.one": plugin(version="1.2.0"), "acme.two": plugin(version="2.0.0")},

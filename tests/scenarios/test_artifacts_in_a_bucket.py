@@ -1,5 +1,7 @@
 """A whole evaluation whose artifacts lie on Swift, through its S3 interface."""
 
+import json
+
 import pytest
 from command_line import torghut
 from evaluated_examples import PASSING, SNAPSHOT, example
@@ -21,6 +23,19 @@ PARTITIONS = {
     "snapshot": SNAPSHOT,
     "evaluation": f"{PASSING}|{SNAPSHOT}",
 }
+
+
+OF_THEIR_REGISTER = frozenset({"overfit_diagnostics", "gate_report"})
+"""They name the head of the trial register, which names the time of each ticket."""
+
+
+def read(home, digests, name):
+    """What a record says, but for the register and for records that name it."""
+    found = json.loads(home.store.get(digests[name]))["record"]
+    found.pop("trial_register_head", None)
+    if name == "gate_report":
+        found["inputs"] = [i for i in found["inputs"] if i["name"] not in OF_THEIR_REGISTER]
+    return found
 
 
 def digests_in(home):
@@ -49,7 +64,8 @@ def evaluated_anew(root, monkeypatch):
 
 
 def test_an_evaluation_in_a_bucket_comes_to_the_digests_of_one_in_files(tmp_path, monkeypatch):
-    in_files = digests_in(evaluated_anew(tmp_path / "alone", monkeypatch))
+    alone = evaluated_anew(tmp_path / "alone", monkeypatch)
+    in_files = digests_in(alone)
     with s3_servers.swift() as server:
         server.make_bucket("evidence")
         for name, value in server.environment("evidence").items():
@@ -59,7 +75,11 @@ def test_an_evaluation_in_a_bucket_comes_to_the_digests_of_one_in_files(tmp_path
 
         in_bucket = digests_in(home)
         assert sum(digest is not None for digest in in_files.values()) >= 14
-        assert in_bucket == in_files
+        differing = {name for name in in_files if in_files[name] != in_bucket[name]}
+        assert differing <= OF_THEIR_REGISTER
+        for name in OF_THEIR_REGISTER:
+            one, other = read(alone, in_files, name), read(home, in_bucket, name)
+            assert one == other, name
         stored = set(home.store.digests())
         assert set(filter(None, in_bucket.values())) <= stored
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from command_line import torghut
@@ -116,6 +117,14 @@ def test_what_expired_goes_with_a_tombstone_and_every_command_says_so(decided, t
     assert found["removed"][weights].endswith(said)
     page = torghut("audit", "verify", str(pack)).stdout
     assert f"{weights[:12]}, target_weights[{REFUSED_KEY}]: {said}" in page
+
+    exported = torghut("warehouse", "export", "--out", str(tmp_path / "export"))
+    assert exported.returncode == 0, exported.stderr
+    rows = pq.read_table(tmp_path / "export" / "records.parquet").to_pylist()
+    assert {r["digest"] for r in rows if r["is_removed"]} == set(done["removed"]) & {
+        r["digest"] for r in rows
+    }
+    assert weights in {r["digest"] for r in rows if r["is_removed"]}
 
 
 def test_a_file_that_vanished_without_a_tombstone_stays_a_fault(decided):

@@ -91,7 +91,6 @@ ASSETS: Final[dict[str, Made]] = {
     "trial_policy": Made(TrialPolicy, _SETTLE),
     "order_limits": Made(OrderLimits, _SETTLE),
     "paper_policy": Made(PaperPolicy, _SETTLE),
-    "retention_policy": Made(RetentionPolicy, _SETTLE),
     "candidate_spec": Made(CandidateSpec, _BUILD),
     "strategy_build": Made(StrategyBuild, _BUILD),
     "dataset_snapshot": Made(SnapshotManifest, _SNAPSHOT),
@@ -121,5 +120,8 @@ ASSETS: Final[dict[str, Made]] = {
     "ramp_stage_2_plus": Made(RampStage, _RAMP),
 }
 
-AUDITED: Final[dict[str, Made]] = {"control_evidence_map": Made(ControlEvidenceMap, _MAP)}
-"""What only reports on evidence: kept apart from `ASSETS`, from which decisions are read."""
+AUDITED: Final[dict[str, Made]] = {
+    "retention_policy": Made(RetentionPolicy, _SETTLE),
+    "control_evidence_map": Made(ControlEvidenceMap, _MAP),
+}
+"""What no decision reads: about evidence, kept apart from `ASSETS`, which decisions are made of."""

@@ -9,25 +9,26 @@ from typing import Final
 
 import matplotlib.figure  # noqa: F401 - before the fork
 import scipy.stats  # noqa: F401 - before the fork
-from celery import Celery
+from celery import Celery  # type: ignore[import-untyped]
 from dagster import DagsterInstance
-from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tasks import create_execute_job_task, create_resume_job_task
 
 import torghut_assets.definitions  # noqa: F401 - before the fork
 from torghut_assets.domain.errors import BadInputError
+from torghut_assets.resources.celery_runs import WatchedCeleryRunLauncher
 
 
 def _application() -> Celery:
     with DagsterInstance.get() as instance:
         launcher = instance.run_launcher
-        if not isinstance(launcher, CeleryRunLauncher):
+        if not isinstance(launcher, WatchedCeleryRunLauncher):
             raise BadInputError(
                 location="run_launcher in the dagster.yaml of DAGSTER_HOME",
                 found=type(launcher).__name__,
                 expected="WatchedCeleryRunLauncher; see deploy/team/dagster.yaml",
             )
-        return launcher.celery
+        application: Celery = launcher.celery
+        return application
 
 
 app: Final = _application()

@@ -36,6 +36,7 @@ select
     fill.price_usd,
     fill.filled_at,
     placed.chain_resolves,
+    placed.chain_is_removed,
     placed.broken_link,
     placed.broken_because,
     fill.digest as fill_digest,

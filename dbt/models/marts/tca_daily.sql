@@ -6,7 +6,7 @@ with analyses as (
         digest,
         ledger_sequence
     from {{ ref('stg_records') }}
-    where asset = 'paper_tca' and is_current
+    where asset = 'paper_tca' and is_current and not is_removed
 ),
 
 costs as (

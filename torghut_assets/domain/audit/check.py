@@ -122,6 +122,7 @@ def check_pack(
     findings.unstated = sorted(records.kinds.keys() - stated)
     _decide_again(findings, records, registers.trials)
     findings.approvals.extend(rejudge_approvals(ledger.entries, ledger.ring))
+    records.require_held(findings.removed)
     return findings
 
 

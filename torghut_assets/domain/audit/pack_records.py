@@ -102,13 +102,7 @@ class PackRecords:
         return hidden
 
     def removed(self) -> dict[str, str]:
-        """Return what a tombstone stands for; its plan is here and lists it, the rest is here.
-
-        Raises
-        ------
-        PackFaultError
-            With `record_missing` if what the manifest holds is neither here nor removed.
-        """
+        """Return what a tombstone stands for; its plan must be here and list it."""
         found: dict[str, str] = {}
         for removal in self._retention.removed.values():
             where = f"ledger entry {removal.sequence}"
@@ -117,14 +111,23 @@ class PackRecords:
             artifact = stone.removed.artifact
             if not {record_name(artifact), table_name(artifact)} & self._source.sizes.keys():
                 found[artifact] = f"{stone.removed.what}: {removal.text}"
+        return found
+
+    def require_held(self, removed: Mapping[str, str]) -> None:
+        """Require what the manifest calls current to be here, or a tombstone that stands for it.
+
+        Raises
+        ------
+        PackFaultError
+            With `record_missing`.
+        """
         for held in self._manifest.held:
-            if held.digest not in self.kinds and held.digest not in found:
+            if held.digest not in self.kinds and held.digest not in removed:
                 raise PackFaultError(
                     PackFault.RECORD_MISSING,
                     location=MANIFEST,
                     detail=f"{held.asset} {held.digest} is not in the pack",
                 )
-        return found
 
     def _check_record(self, name: str) -> None:
         payload = small_file(self._source, name)

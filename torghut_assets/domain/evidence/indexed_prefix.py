@@ -77,11 +77,6 @@ class IndexedPrefix(LedgerPrefix):
         """How many entries there are, those of the index included."""
         return self._offset + len(self.entries)
 
-    @property
-    def peaks(self) -> tuple[bytes, ...]:
-        """The frontier of the tree as it is now."""
-        return self._frontier.peaks
-
     def recorded_at(self, sequence: int) -> dt.datetime:
         """When an entry was recorded."""
         if sequence > self._offset:

@@ -53,6 +53,11 @@ class LedgerPrefix:
         """When an entry was recorded."""
         return self.entries[sequence - 1].recorded_at
 
+    @property
+    def peaks(self) -> tuple[bytes, ...]:
+        """The frontier of the tree as it is now."""
+        return self._frontier.peaks
+
     def leaves_of(self, size: int) -> Sequence[bytes]:
         """Return the leaf hashes of the first entries."""
         return self.leaves[:size]

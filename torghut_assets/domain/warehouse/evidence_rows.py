@@ -58,6 +58,7 @@ class RecordRow(Row):
     run_id: str | None
     actor: str
     is_late: bool
+    is_removed: bool
 
 
 class StageReceiptRow(Row):
@@ -129,7 +130,9 @@ class LedgerHeadRow(Row):
     recorded_at: UtcTime
 
 
-def record_row(origin: Origin, entries: list[LedgerEntry], made: RecordMade) -> RecordRow:
+def record_row(
+    origin: Origin, entries: list[LedgerEntry], made: RecordMade, *, is_removed: bool
+) -> RecordRow:
     """Return the row of a record.
 
     Parameters
@@ -139,6 +142,8 @@ def record_row(origin: Origin, entries: list[LedgerEntry], made: RecordMade) -> 
         Every entry that states the record for this partition, in order.
     made : RecordMade
         What the last of them says.
+    is_removed : bool
+        Whether a tombstone stands for the record: no other table has rows of it then.
     """
     last = entries[-1]
     return RecordRow(
@@ -159,6 +164,7 @@ def record_row(origin: Origin, entries: list[LedgerEntry], made: RecordMade) -> 
         run_id=made.run_id,
         actor=made.actor,
         is_late=made.late,
+        is_removed=is_removed,
     )
 
 

@@ -44,6 +44,7 @@ def order_rows(
             decided_at=_moment(asked.decided_at),
             submitted_at=_moment(order.submitted_at) if order.submitted_at else None,
             chain_resolves=broken is None,
+            chain_is_removed=broken is not None and broken.is_removed,
             resolved_links=sum(link.resolves for link in links),
             broken_link=broken.name if broken else None,
             broken_because=broken.detail if broken else None,

@@ -211,28 +211,31 @@ def gate_report_rows(
     record: GateReport | PaperGateReport, origin: Origin
 ) -> Iterator[GateReportRow]:
     """Yield the row of a gate's decision."""
-    of_paper = isinstance(record, PaperGateReport)
-    inputs = {} if of_paper else {ref.name: ref.digest for ref in record.inputs}
-    results = record.limits if of_paper else [r for gate in record.gates for r in gate.limits]
+    paper = record if isinstance(record, PaperGateReport) else None
+    evaluated = None if isinstance(record, PaperGateReport) else record
+    inputs = {ref.name: ref.digest for ref in evaluated.inputs} if evaluated else {}
+    verdicts = [limit.verdict for limit in paper.limits] if paper else []
+    if evaluated:
+        verdicts = [limit.verdict for gate in evaluated.gates for limit in gate.limits]
     yield GateReportRow(
         digest=origin.digest,
         ledger_sequence=origin.sequence,
         is_current=origin.is_current,
         asset=origin.asset,
         candidate_id=record.candidate_id,
-        snapshot_id=None if of_paper else record.snapshot_id,
-        session=dt.date.fromisoformat(record.session) if of_paper else None,
+        snapshot_id=evaluated.snapshot_id if evaluated else None,
+        session=dt.date.fromisoformat(paper.session) if paper else None,
         verdict=record.verdict.value,
-        beyond_paper_verdict=None if of_paper else record.beyond_paper_verdict.value,
+        beyond_paper_verdict=evaluated.beyond_paper_verdict.value if evaluated else None,
         policy_version=record.policy_version,
         policy_digest=record.policy_digest,
-        limits=len(results),
-        failed_limits=sum(result.verdict.value != "pass" for result in results),
-        blocking_reasons=len(record.reasons if of_paper else record.blocking_reasons),
+        limits=len(verdicts),
+        failed_limits=sum(verdict.value != "pass" for verdict in verdicts),
+        blocking_reasons=len(evaluated.blocking_reasons if evaluated else record.reasons),
         backtest_metrics_digest=inputs.get("backtest_metrics"),
         overfit_diagnostics_digest=inputs.get("overfit_diagnostics"),
         dataset_snapshot_digest=inputs.get("dataset_snapshot"),
-        deployment_digest=record.deployment_digest if of_paper else None,
+        deployment_digest=paper.deployment_digest if paper else None,
     )
 
 

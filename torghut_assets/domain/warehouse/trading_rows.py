@@ -76,7 +76,8 @@ class OrderCostRow(MadeRow):
 class OrderRow(Row):
     """One order of the journal: its claim, its state, and how far its chain leads back.
 
-    `broken_link` is the first link that does not resolve; `None` if all do.
+    `broken_link` is the first link that does not resolve; `None` if all do. `chain_is_removed`
+    says that it ends at a tombstone, as the retention policy wants.
     """
 
     order_key: Digest
@@ -93,6 +94,7 @@ class OrderRow(Row):
     decided_at: UtcTime
     submitted_at: UtcTime | None
     chain_resolves: bool
+    chain_is_removed: bool
     resolved_links: int
     broken_link: str | None
     broken_because: str | None
