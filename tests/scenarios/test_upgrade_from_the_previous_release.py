@@ -1,5 +1,7 @@
 """A home that earlier code made: after `torghut migrate` every digest, proof and answer holds."""
 
+import json
+
 import pytest
 from command_line import torghut
 
@@ -44,7 +46,11 @@ def test_every_digest_proof_and_answer_of_an_older_home_holds_after_migration(pr
             continue
         after = torghut(*command.split())
         assert after.returncode == before["exit"], (command, after.stderr)
-        assert after.stdout.replace(str(home.root), "{home}") == before["stdout"], command
+        said = after.stdout.replace(str(home.root), "{home}")
+        if command == "ledger verify --json":  # later code says more, and nothing else
+            assert json.loads(before["stdout"]).items() <= json.loads(said).items()
+        else:
+            assert said == before["stdout"], command
 
     moved = torghut(  # it was unpacked: somebody answers for it, as after a restore
         *("trials", "acknowledge", str(head_of_trials() + 1)),
@@ -66,7 +72,11 @@ def head_of_trials():
     "of earlier code are refused as not canonical",
 )
 def test_records_of_an_older_home_are_read(previous):
+<<<<<<< HEAD
     _home, told = previous
+=======
+    _, told = previous
+>>>>>>> observe
     assert torghut("migrate").returncode == 0
     for command in NEED_OLDER_RECORDS:
         after = torghut(*command.split())
