@@ -72,11 +72,7 @@ def head_of_trials():
     "of earlier code are refused as not canonical",
 )
 def test_records_of_an_older_home_are_read(previous):
-<<<<<<< HEAD
-    _home, told = previous
-=======
     _, told = previous
->>>>>>> observe
     assert torghut("migrate").returncode == 0
     for command in NEED_OLDER_RECORDS:
         after = torghut(*command.split())
