@@ -164,12 +164,12 @@ def _disturb(home: Path, how: str, draw: random.Random) -> None:
         for place, row in zip(chosen, moved, strict=True):
             rows[place] = row
     else:
-        for place in chosen:
+        for place in reversed(chosen):
             again = dict(rows[place])
             if how == "twice and different":
                 for name in ("open", "high", "low", "close"):
                     again[name] = again[name] * 1.01
-            rows.append(again)
+            rows.insert(place + 1, again)
     _write_bars(home / "bars", rows)
 
 
