@@ -10,7 +10,7 @@ where CANDIDATES is the release's folder of example candidates.
 
 `FOLDER/home.tar.xz` then holds `home/` (one candidate through its gate and two paper sessions) and
 `told.json` (exit status and standard output of read-only commands). The private keys in it are of
-this home only and protect nothing. The archive here was made by commit 22f3ea3, before homes said
+this home only and protect nothing. The archive here was made by commit cc20e23, before homes said
 their format (version 0.1.0, no release yet).
 """
 
