@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 3000
 
-.PHONY: help install demo services faults test test-heavy ui lint wheel sbom audit-dependencies lock docs docs-site screenshots clean
+.PHONY: help install demo services faults test test-laws test-heavy ui lint wheel sbom audit-dependencies lock docs docs-site screenshots clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /	/' | expand -t 20
@@ -26,8 +26,11 @@ demo: install ## Evaluate the example candidates on real data, through their gat
 test: install ## Run the test suite
 	@$(BIN)/python -m pytest --cov=torghut_assets.domain --cov-branch --cov-report=term:skip-covered --cov-fail-under=95 -n 2
 
-test-heavy: install ## Run what takes minutes: laws with all their cases, thousands of mutations
-	@TORGHUT_ALL_CASES=1 $(BIN)/python -m pytest -m 'heavy or law' -n 2 --durations=10
+test-laws: install ## Run what has a published number of cases with all of them: laws, mutations, calibration
+	@TORGHUT_ALL_CASES=1 $(BIN)/python -m pytest -m law -n 2 --durations=10
+
+test-heavy: install ## Run what takes minutes or hours: browser, guides, workers, crashes
+	@$(BIN)/python -m pytest -m heavy --durations=10
 
 faults: install ## Kill, fill disks, flip bits, restart databases, and print the table (SEED=, POINTS=)
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(POINTS),--points $(POINTS))

@@ -1,7 +1,4 @@
-"""How many cases a law is tried with: a tenth in the default suite, all in the heavy one.
-
-`make test-heavy` sets TORGHUT_ALL_CASES and runs what is marked `law` or `heavy`.
-"""
+"""How many cases a law is tried with: a tenth in the default suite, all in `make test-laws`."""
 
 import os
 from typing import Any

@@ -4,6 +4,7 @@ import pytest
 from mutate_pack import EDITS, ground_of, run
 
 
+@pytest.mark.law
 @pytest.mark.heavy
 def test_every_edit_of_a_thousand_is_detected(evaluated_home):
     with ground_of(evaluated_home) as ground:

@@ -13,6 +13,7 @@ def test_the_shipped_file_is_the_specification():
     assert list(differences(load_pipeline(FILE.read_bytes()))) == []
 
 
+@pytest.mark.law
 @pytest.mark.heavy
 def test_every_mutation_of_the_pipeline_is_caught(home):
     caught, survived = run(home)

@@ -1,13 +1,19 @@
 """Paper trading in a real home: an admitted candidate on real bars of 2022."""
 
+import dataclasses
+
 import pytest
 from evaluated_examples import PASSING, SNAPSHOT
 from paper_home import PaperHome, settle_gate
 
+from torghut_assets.cli.driver import Driver
 from torghut_assets.cli.instance import instance_of
+from torghut_assets.cli.session import trade
+from torghut_assets.domain.errors import StageRefusedError
 from torghut_assets.domain.verdicts import Verdict
 from torghut_assets.resources.kill_switch import KillSwitch
 from torghut_assets.resources.order_journal import OrderJournal
+from torghut_assets.resources.session_bars import SessionBars
 
 DAYS = ("2022-01-03", "2022-01-04", "2022-01-05")
 
@@ -128,6 +134,24 @@ def test_settings_that_changed_since_the_deployment_are_refused(deployed):
     edit(deployed.home, "order_limits", "max_messages: 100", "max_messages: 1000")
     deployed.settle_policies()
     assert "paper_deployment: order_limits" in deployed.trade(DAYS[0])
+
+
+def test_a_session_that_late_bars_blocked_trades_once_they_are_there(evaluated, monkeypatch):
+    settle_gate(evaluated)
+    real = SessionBars.known_before
+
+    def late(*arguments):
+        known = real(*arguments)
+        return dataclasses.replace(known, sessions_behind=dict.fromkeys(known.sessions_behind, 3))
+
+    with instance_of(evaluated) as instance:
+        driver = Driver(evaluated, instance)
+        with monkeypatch.context() as patch:
+            patch.setattr(SessionBars, "known_before", late)
+            with pytest.raises(StageRefusedError, match="stale"):
+                trade(driver, PASSING, DAYS[0])
+        assert OrderJournal(evaluated).ledger().orders == {}
+        assert trade(Driver(evaluated, instance), PASSING, DAYS[0]).orders > 0
 
 
 def test_shadow_mode_writes_intents_and_sends_nothing(evaluated):

@@ -179,6 +179,7 @@ def trade(driver: Driver, candidate: str, day: str) -> SessionResult:
     driver.open_session(day)
     driver.step("settings", None)
     driver.step("deployment", candidate)
+    _decide_again_if_blocked(driver, partition)
     driver.step("session", partition)
     driver.settle_session(candidate, day)
     if driver.stands_at(candidate) == ROLLBACK:
@@ -200,6 +201,23 @@ def trade(driver: Driver, candidate: str, day: str) -> SessionResult:
         stands_at=driver.stands_at(candidate),
         rolled_back=driver.was_made("incident_report", partition),
     )
+
+
+def _decide_again_if_blocked(driver: Driver, partition: str) -> None:
+    """Decide a session anew that was blocked before anything was sent.
+
+    What blocked it may be gone, bars that came late for example, and no input of the intents shows
+    that: they are up to date by their lineage.
+    """
+    from torghut_assets.domain.orders.records import OrderIntents
+    from torghut_assets.domain.verdicts import Verdict
+
+    made = driver.was_made("order_intents", partition)
+    if not made or driver.was_made("paper_orders", partition):
+        return
+    intents = driver.require_record(OrderIntents, "order_intents", partition)
+    if intents.blocked_by or intents.parity_verdict is not Verdict.PASS:
+        driver.make_again("session", "order_intents", partition)
 
 
 def line(result: "SessionResult") -> str:

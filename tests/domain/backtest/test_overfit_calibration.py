@@ -52,6 +52,7 @@ def test_a_noise_family_of_a_thousand_is_refused():
     assert not verdicts(NOISE, range(3)).all(axis=1).any()
 
 
+@pytest.mark.law
 @pytest.mark.heavy
 def test_noise_families_of_a_thousand_are_refused_in_99_of_100_seeds():
     """A family is refused if one limit refuses it, so the cheap one is asked first."""
