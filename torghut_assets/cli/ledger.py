@@ -144,7 +144,7 @@ def anchor_git(repository: Path, as_json: bool) -> None:
 
     \b
     Example:
-      torghut ledger anchor git /srv/anchors && git -C /srv/anchors push --tags
+      torghut ledger anchor git /srv/anchors    # then push the tags of that repository
 
     Exit status: 0 written or there already, 3 the ledger is not whole, 4 it is empty, there is no
     repository with a commit, or such a tag holds something else.
