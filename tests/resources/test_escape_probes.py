@@ -120,6 +120,7 @@ def _targets(folder, stack):
         "mount_point": str(folder / "mount"),
         "site": str(folder / "scratch"),
         "not_a_program": str(not_a_program),
+        "inherited_descriptor": descriptor,
         "inherited_secret": "inherited-secret-4711",
         "environment_secret": "environment-secret-4712",
         "tcp_port": tcp.getsockname()[1],
@@ -189,7 +190,7 @@ def free(targets, tmp_path_factory):
         [sys.executable, "all.py"],
         cwd=folder,
         env={**os.environ, "SECRET": targets["free"]["environment_secret"]},
-        close_fds=False,
+        pass_fds=(targets["free"]["inherited_descriptor"],),  # and not those of this process
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
