@@ -62,7 +62,7 @@ def format_of(root: Path) -> int | None:
     path = root / "format.json"
     try:
         payload = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return 0 if all((root / name).is_dir() for name in _PREPARED) else None
     except OSError as error:
         raise _unreadable(path, str(error.strerror)) from error

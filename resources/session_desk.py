@@ -181,7 +181,7 @@ class SessionDesk:
                 recent_messages=_recent_messages(ledger, deployment, times, policies),
                 kill=self.kill.reading(deployment.candidate_id).state,
             ),
-            watch=self._watch(instance, deployment, previous),
+            watch=self._watch(instance, deployment, previous, policies.policy),
         )
 
     def previous_fills(
@@ -222,9 +222,14 @@ class SessionDesk:
         instance: dg.DagsterInstance,
         deployment: PaperDeployment,
         previous: PaperFills | None,
+        policy: PaperPolicy,
     ) -> Watch:
         """Return what the report on the session before calls for; without one, no new risk."""
-        if previous is None or previous.deployment_digest != deployment.digest:
+        if (
+            policy.degraded_fraction == 1.0
+            or previous is None
+            or previous.deployment_digest != deployment.digest
+        ):
             return Watch()
         digest = self.history.digests(instance, _DRIFT).get(previous.subject)
         if digest is None:

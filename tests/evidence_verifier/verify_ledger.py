@@ -19,18 +19,10 @@ IN_TOTO = "application/vnd.in-toto+json"
 TREE_HEAD = "application/vnd.torghut.tree-head+json"
 FIRST_ENTRIES = 100  # that a killed process may leave beside an empty anchor
 KINDS = "https://torghut.dev/attestations/"
-OTHERS_SIGN = {
-    "gate-report": {"gate"},
-    "receipt": {"runner", "gate"},
-    "drift": {"runner", "gate"},
-    "ramp": {"runner", "gate"},
-    "kill": {"runner", "person"},
-    "approval": {"person"},
-    "key-revocation": {"person"},
-    "runbook": {"person"},
-    "legal-hold": {"person"},
-    "hold-release": {"person"},
-}
+OTHERS_SIGN = {"gate-report": {"gate"}, "kill": {"runner", "person"}}
+OTHERS_SIGN |= {kind: {"runner", "gate"} for kind in ("receipt", "drift", "ramp")}
+OF_PERSONS = ("approval", "key-revocation", "runbook", "legal-hold", "hold-release")
+OTHERS_SIGN |= {kind: {"person"} for kind in OF_PERSONS}
 
 
 class NotWholeError(Exception):

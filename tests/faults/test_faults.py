@@ -36,7 +36,7 @@ def test_a_candidate_that_comes_in_survives_kills_and_a_full_disk():
         assert f"| {kind}: intake | 3 | 0 | 0 | 0 |" in table
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_what_is_damaged_is_refused_by_name(evaluated):
     """Every kind of evidence of an evaluated candidate, ten times each."""
     found = [(kind.name, *damage.damage(kind, 10, SEED)) for kind in damage.kinds(evaluated)]

@@ -117,7 +117,7 @@ def test_a_worker_with_other_code_refuses_a_run_and_one_with_the_same_makes_it(h
         runs = [instance.create_run_for_job(job, tags={}).run_id for _ in range(2)]
         assert CODE_TAG not in instance.get_run_by_id(runs[0]).tags
     same = python(EXECUTE, copy, runs[0])
-    assert "made 11" in same.stdout, same.stderr
+    assert "made 12" in same.stdout, same.stderr
     with (copy / "torghut_assets" / "domain" / "digests.py").open("a") as edited:
         edited.write("# another release\n")
     other = python(EXECUTE, copy, runs[1])

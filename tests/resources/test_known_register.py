@@ -62,7 +62,7 @@ def test_an_edited_last_row_is_noticed(register):
     edit(
         register,
         *WITHOUT_GUARDS,
-        f"UPDATE entries SET payload = replace(payload, 'finished', 'abandoned') "
+        f"UPDATE entries SET payload = cast(replace(payload, 'finished', 'abandoned') as blob) "
         f"WHERE sequence = {last}",
     )
     with pytest.raises(TrialRegisterBrokenError):
@@ -81,7 +81,8 @@ def test_a_new_reader_begins_at_the_first_row(register, evaluated):
     edit(
         register,
         *WITHOUT_GUARDS,
-        "UPDATE entries SET payload = replace(payload, 'target', 'tarGet') WHERE sequence = 1",
+        "UPDATE entries SET payload = cast(replace(payload, 'target', 'tarGet') as blob) "
+        "WHERE sequence = 1",
     )
     with pytest.raises(TrialRegisterBrokenError):
         register_of(evaluated).entries()

@@ -14,7 +14,7 @@ from torghut_assets.cli.instance import instance_of
 from torghut_assets.domain import identifiers
 from torghut_assets.domain.digests import is_digest
 from torghut_assets.domain.errors import BadInputError, TorghutError
-from torghut_assets.resources.artifact_store import ArtifactStore
+from torghut_assets.resources.artifact_files import FileStore
 from torghut_assets.resources.candidate_files import keep_candidate, read_candidate
 
 C, S, U, D = "tsmom-megacaps-v1", "us-megacaps@2021-12-31", "us-megacaps", "2024-01-02"
@@ -188,7 +188,7 @@ def try_names(kind, form, names, place, monkeypatch, capsys):
 
 
 def test_no_file_is_read_or_kept_under_a_hostile_name(home, place):
-    store = ArtifactStore(home.root / "store")
+    store = FileStore(home.root / "store")
     for name in HOSTILE_NAMES:
         if is_like_an_id(name):
             continue

@@ -156,6 +156,7 @@ def test_a_session_that_late_bars_blocked_trades_once_they_are_there(evaluated, 
 
 def test_shadow_mode_writes_intents_and_sends_nothing(evaluated):
     edit(evaluated, "paper_policy", "\nmode: paper", "\nmode: shadow")
+    edit(evaluated, "paper_policy", "degraded_fraction: 1.0", "degraded_fraction: 0.5")
     settle_gate(evaluated)
     with instance_of(evaluated) as instance:
         paper = PaperHome(evaluated, instance)

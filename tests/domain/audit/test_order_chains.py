@@ -82,6 +82,9 @@ class Kept:
         assert (asset, candidate_id) == ("rollback_receipt", ASKED.candidate_id)
         return tuple(d for d, r in self.records.items() if isinstance(r, RollbackReceipt))
 
+    def removal(self, _digest):
+        return None
+
     def statement_files(self, digest):
         return {} if digest in self.records else None
 

@@ -31,6 +31,7 @@ HOME = Home.from_environment()
 LIMITS = parse_order_limits(HOME.config_path("order_limits").read_bytes())
 RISK = parse_risk_limits(HOME.config_path("risk_limits").read_bytes())
 POLICY = parse_paper_policy(HOME.config_path("paper_policy").read_bytes())
+POLICY = POLICY.model_copy(update={"degraded_fraction": 0.5})
 AT = "2021-12-31T21:00:00Z"
 
 

@@ -31,7 +31,8 @@ class FeePeriod(Part):
 class PaperPolicy(SourcedRecord):
     """Mode, broker, budget, order style, replay rules and fees, each with its source.
 
-    `degraded_fraction` is what is left of every target while the drift report says `degrade`.
+    `degraded_fraction` is what is left of every target while the drift report says `degrade`, and
+    `abstain` lets nothing grow; 1 turns both off, so that the report is only shown.
     `reversal` says what happens when a target lies on the other side of zero: one order through
     zero, or this session only to zero (Alpaca does not take an order through zero).
     """
@@ -46,7 +47,7 @@ class PaperPolicy(SourcedRecord):
     parity_tolerance_fraction: float = Field(ge=0, le=0.01)
     parity_sessions: int = Field(ge=1, le=100_000)
     limit_offset_fraction: float = Field(gt=0, lt=1)
-    degraded_fraction: float = Field(gt=0, lt=1)
+    degraded_fraction: float = Field(gt=0, le=1)
     reversal: Reversal
     submit_before_open_seconds: int = Field(ge=1, le=3_600)
     replay_participation_fraction: float = Field(gt=0, le=1)

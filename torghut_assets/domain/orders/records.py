@@ -38,7 +38,7 @@ the broker has said that it never got it; the key makes even that safe."""
 
 Stance = Literal["full", "degrade", "abstain"]
 """What the drift report before a session leaves of the strategy's wishes: all of them, a fraction
-(`PaperPolicy.degraded_fraction`), or nothing that enlarges a position."""
+(`PaperPolicy.degraded_fraction`; 1 always leaves all), or nothing that enlarges a position."""
 
 FINAL_STATUSES: frozenset[str] = frozenset({"filled", "cancelled", "rejected", "expired"})
 
