@@ -30,7 +30,7 @@ from pydantic import Field
 from torghut_assets.domain.candidates.strategy import StrategyParameters
 
 def stream():
-    for fd in range(3, 64):
+    for fd in range(3, 4096):  # it keeps the number that it had in the process that passed it
         try:
             if stat.S_ISSOCK(os.fstat(fd).st_mode):
                 return fd

@@ -81,6 +81,9 @@ SPOIL = st.sampled_from(
 
 def moved(record, name, share):
     """The record with one value worse by a share of its range."""
+    held = getattr(record, name, 0.0)
+    if isinstance(held, int) and abs(held) > 1e300:  # hostile already, and no float
+        return record
     if name in RAISED:
         return gate.spoiled(
             record, **{name: getattr(record, name) + math.ceil(share * RAISED[name])}
@@ -90,7 +93,8 @@ def moved(record, name, share):
     rows = []
     for row in record.orders:
         value = getattr(row, name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if is_number and not (isinstance(value, int) and abs(value) > 1e300):
             step = RAISED_IN_ROW.get(name, 0.0) - LOWERED_IN_ROW.get(name, 0.0)
             value = value + share * step
         rows.append(gate.spoiled(row, **{name: value}))
