@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
-
-import dagster as dg
+from typing import TYPE_CHECKING, Final
 
 import torghut_assets
 from torghut_assets.domain.digests import DIGEST_PATTERN, canonical_json, sha256_hex
 from torghut_assets.domain.errors import StageRefusedError
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 _PACKAGE = Path(torghut_assets.__file__).parent
 _TOP_LEVEL: Final = {
@@ -108,7 +109,7 @@ def code_statement() -> str:
     return f"{_SENTENCE}{installed_code_digest()}"
 
 
-def require_same_code(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+def require_same_code(instance: "dg.DagsterInstance", run: "dg.DagsterRun") -> None:
     """Refuse a run that other code launched, before anything of it is executed.
 
     Raises
@@ -123,7 +124,7 @@ def require_same_code(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
         raise OtherCodeError(run_id=run.run_id, launched=shown, here=here)
 
 
-def _stated_in_snapshot(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+def _stated_in_snapshot(instance: "dg.DagsterInstance", run: "dg.DagsterRun") -> str | None:
     """Return the digest in the job's snapshot: runs that nobody's job tags reach have it, too."""
     if run.job_snapshot_id is None or not instance.has_job_snapshot(run.job_snapshot_id):
         return None
