@@ -10,7 +10,6 @@ no message quotes more than bucket and prefix.
 
 import datetime as dt
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -34,6 +33,7 @@ from torghut_assets.resources.artifact_store import (
     StoredSize,
     digest_of_file,
     require_digest,
+    temporary_in,
 )
 
 if TYPE_CHECKING:
@@ -140,14 +140,8 @@ class BucketStore(ArtifactStore):
     @contextmanager
     def writing(self) -> Iterator[Path]:
         """Give a temporary path in the scratch folder."""
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".writing-", dir=self._scratch)
-        os.close(handle)
-        path = Path(name)
-        try:
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+        with temporary_in(self._scratch) as temporary:
+            yield temporary
 
     def adopt(self, temporary: Path) -> str:
         """Send a finished file, and keep it as the verified copy."""

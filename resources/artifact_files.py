@@ -5,10 +5,9 @@ artifact is there whole or not at all.
 """
 
 import os
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from torghut_assets.resources.artifact_store import (
     StoredSize,
     digest_of_file,
     require_digest,
+    temporary_in,
 )
 
 
@@ -162,16 +162,8 @@ class FileStore(ArtifactStore):
         """Whether the artifact is there already; a torn or altered one is replaced."""
         return path.is_file() and digest_of_file(path) == digest
 
-    @contextmanager
-    def _temporary(self) -> Iterator[Path]:
-        self.root.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".writing-", dir=self.root)
-        os.close(handle)
-        path = Path(name)
-        try:
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+    def _temporary(self) -> AbstractContextManager[Path]:
+        return temporary_in(self.root)
 
     def _accept(self, temporary: Path, path: Path) -> None:
         path.parent.mkdir(exist_ok=True)

@@ -7,10 +7,11 @@ tombstone in the ledger stands for.
 """
 
 import os
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
@@ -70,6 +71,19 @@ class ReadableStore(Protocol):
     def verified_path(self, digest: str) -> Path | BytesIO:
         """Return a large artifact as a path or an open file."""
         ...
+
+
+@contextmanager
+def temporary_in(folder: Path) -> Iterator[Path]:
+    """Give a new file in a folder, which is made; what is left of it goes at the end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".writing-", dir=folder)
+    os.close(handle)
+    path = Path(name)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 class Shelf(NamedTuple):
